@@ -1,1 +1,36 @@
+//! The rules of Tidegate, and nothing else.
 //!
+//! Every decision of the product is made here: what a deployment may become next ([`Deployment::apply`]), who
+//! counts towards a quorum ([`approval`]), what an approval is bound to ([`revision`]), what the worker does next
+//! ([`plan()`]) and who may do what ([`access`]). This crate never reads a clock, a random number, a file or a
+//! socket: time and ids are arguments. It compiles to WebAssembly, so that a page and the server cannot disagree.
+
+pub mod access;
+pub mod approval;
+pub mod audit;
+pub mod catalog;
+pub mod deployment;
+pub mod gate;
+pub mod id;
+pub mod name;
+pub mod plan;
+pub mod policy;
+pub mod release;
+pub mod revision;
+pub mod time;
+pub mod traffic;
+
+pub use access::{Action, Actor, Denial, Role};
+pub use approval::{Approval, QuorumStatus};
+pub use audit::{AuditEvent, EventKind, Subject};
+pub use catalog::{Catalog, Service, Target};
+pub use deployment::{Deployment, Refusal, State, StateName, Transition};
+pub use gate::{GateResult, GateStatus, Verdict};
+pub use id::{ApprovalId, DeploymentId, OperationId, ReleaseId};
+pub use name::{Digest, EnvironmentName, GateName, PersonRef, ServiceName, TeamSlug};
+pub use plan::{Facts, Step, plan};
+pub use policy::Policy;
+pub use release::Release;
+pub use revision::{Revision, RevisionHash};
+pub use time::Timestamp;
+pub use traffic::TrafficPlan;

@@ -1,0 +1,150 @@
+//! The catalogue: what the configuration file says, once it was found valid. Services, environments, targets, roles.
+
+use crate::{
+    access::Role,
+    name::{EnvironmentName, ServiceName, TeamSlug},
+    policy::Policy,
+    traffic::TrafficPlan,
+};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    pub name: EnvironmentName,
+    /// Production is what the audit and the managers' figures are about.
+    pub production: bool,
+}
+
+/// Members of `team` have `role`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleGrant {
+    pub role: Role,
+    pub team: TeamSlug,
+}
+
+/// Which workflow runs may report for a service (R30).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CiTrust {
+    /// Numeric id of the repository: a name can be taken over, an id cannot.
+    pub repository_id: i64,
+    /// Git refs whose runs are believed, such as `refs/heads/main`; `*` at the end matches any rest.
+    pub refs: Vec<String>,
+    /// Workflow files whose runs are believed, such as `.github/workflows/release.yml`. Empty: any.
+    pub workflows: Vec<String>,
+    /// GitHub environments whose runs are believed. Empty: any, or none.
+    pub environments: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    pub name: ServiceName,
+    pub description: String,
+    /// `owner/name` on GitHub.
+    pub repository: String,
+    pub ci: CiTrust,
+    /// In the order in which a release passes through them.
+    pub targets: Vec<Target>,
+}
+
+impl Service {
+    pub fn target(&self, environment: &EnvironmentName) -> Option<&Target> {
+        self.targets.iter().find(|target| target.environment == *environment)
+    }
+}
+
+/// A service in an environment: where it computes, how traffic moves, what it takes to get there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    pub environment: EnvironmentName,
+    pub engine: Engine,
+    pub traffic: TrafficPlan,
+    pub policy: Policy,
+    /// Seconds after which a running deployment is stopped and rolled back.
+    pub deadline_seconds: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Engine {
+    EcsCodedeploy(EcsCodedeploy),
+}
+
+impl Engine {
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::EcsCodedeploy(_) => "ecs_codedeploy",
+        }
+    }
+}
+
+/// AWS names of an ECS service that CodeDeploy shifts (blue/green).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EcsCodedeploy {
+    pub cluster: String,
+    pub service: String,
+    /// The one container whose image is replaced.
+    pub container: String,
+    pub port: u16,
+    pub application: String,
+    pub deployment_group: String,
+    /// A custom deployment configuration that runs the traffic plan, where AWS predefines none.
+    pub deployment_config: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Catalog {
+    /// GitHub organisation whose teams are meant.
+    pub organisation: String,
+    /// In the order of promotion.
+    pub environments: Vec<Environment>,
+    pub services: Vec<Service>,
+    pub roles: Vec<RoleGrant>,
+}
+
+impl Catalog {
+    pub fn service(&self, name: &ServiceName) -> Option<&Service> {
+        self.services.iter().find(|service| service.name == *name)
+    }
+
+    pub fn target(&self, service: &ServiceName, environment: &EnvironmentName) -> Option<&Target> {
+        self.service(service)?.target(environment)
+    }
+
+    pub fn environment(&self, name: &EnvironmentName) -> Option<&Environment> {
+        self.environments.iter().find(|environment| environment.name == *name)
+    }
+
+    pub fn is_production(&self, name: &EnvironmentName) -> bool {
+        self.environment(name).is_some_and(|environment| environment.production)
+    }
+
+    /// Roles that membership of these teams gives.
+    pub fn roles_of(&self, teams: &[TeamSlug]) -> Vec<Role> {
+        let mut roles: Vec<Role> = self
+            .roles
+            .iter()
+            .filter(|grant| teams.contains(&grant.team))
+            .map(|grant| grant.role)
+            .collect();
+        roles.sort_unstable();
+        roles.dedup();
+        roles
+    }
+
+    /// Every team that a role or a quorum names: those whose membership matters.
+    pub fn teams(&self) -> Vec<TeamSlug> {
+        let mut teams: Vec<TeamSlug> = self.roles.iter().map(|grant| grant.team.clone()).collect();
+        for target in self.services.iter().flat_map(|service| &service.targets) {
+            teams.extend(
+                target
+                    .policy
+                    .approvals
+                    .iter()
+                    .flat_map(|rule| rule.teams.iter().cloned()),
+            );
+        }
+        teams.sort_unstable();
+        teams.dedup();
+        teams
+    }
+}

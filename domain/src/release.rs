@@ -1,0 +1,166 @@
+//! A release: one immutable artefact of a service, as CI reported it.
+
+use crate::{
+    id::ReleaseId,
+    name::{CommitSha, Digest, PersonRef, ServiceName},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+/// An image in a registry, always with its digest. The tag is for people; nothing is ever looked up by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// Registry host and repository, such as `123456789012.dkr.ecr.eu-west-1.amazonaws.com/acme/rag`.
+    pub repository: String,
+    pub digest: Digest,
+    pub tag: Option<String>,
+}
+
+impl Image {
+    /// `repository@sha256:…`: the only form that is ever deployed.
+    pub fn pinned(&self) -> String {
+        format!("{}@{}", self.repository, self.digest)
+    }
+
+    /// The repository's name within its registry: what follows the host.
+    pub fn repository_name(&self) -> &str {
+        self.repository
+            .split_once('/')
+            .map_or(self.repository.as_str(), |(_, name)| name)
+    }
+}
+
+/// Why an image reference cannot be released.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidImage {
+    #[error(
+        "{0:?} has no digest: a tag can be moved after it was approved. Report REPOSITORY:TAG@sha256:…, as `docker buildx imagetools inspect` prints it"
+    )]
+    NoDigest(String),
+    #[error("the tag `latest` is refused: it names no release. Use sha-<commit> or a semantic version")]
+    Latest,
+    #[error("{0:?} is no image reference: expected HOST/REPOSITORY[:TAG]@sha256:…")]
+    Malformed(String),
+    #[error(transparent)]
+    Digest(#[from] crate::name::InvalidName),
+}
+
+impl std::str::FromStr for Image {
+    type Err = InvalidImage;
+
+    /// Reads `HOST/REPOSITORY[:TAG]@sha256:…`. Refuses a reference without digest, and the tag `latest` (R36).
+    fn from_str(text: &str) -> Result<Self, InvalidImage> {
+        let shown = || text.chars().take(200).collect::<String>();
+        let (name, digest) = text.split_once('@').ok_or_else(|| InvalidImage::NoDigest(shown()))?;
+        let digest = Digest::new(digest)?;
+        let (repository, tag) = match name.rsplit_once(':') {
+            Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
+            _ => (name, None),
+        };
+        let well_formed = |part: &str| {
+            !part.is_empty()
+                && part.len() <= 255
+                && part.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"'\\`@".contains(&b))
+        };
+        if !repository.contains('/') || !well_formed(repository) || tag.is_some_and(|tag| !well_formed(tag)) {
+            return Err(InvalidImage::Malformed(shown()));
+        }
+        if tag == Some("latest") {
+            return Err(InvalidImage::Latest);
+        }
+        Ok(Self {
+            repository: repository.to_owned(),
+            digest,
+            tag: tag.map(str::to_owned),
+        })
+    }
+}
+
+/// A commit that a release brings, with its author. `author.id` is 0 when GitHub knows no account for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    pub sha: CommitSha,
+    /// The first line of the message.
+    pub title: String,
+    pub author: PersonRef,
+    pub at: Option<Timestamp>,
+    pub url: Option<String>,
+}
+
+/// What CI reported. Never changes once registered; what GitHub says later is added to `commits` and `people`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    pub id: ReleaseId,
+    pub service: ServiceName,
+    /// `owner/name` on GitHub.
+    pub repository: String,
+    pub commit: CommitSha,
+    /// Such as `refs/heads/main`.
+    pub git_ref: String,
+    pub image: Image,
+    pub run_url: Option<String>,
+    pub run_id: Option<i64>,
+    /// Who wrote the commits. Never counts as an approver (R3).
+    pub authors: Vec<PersonRef>,
+    /// Who pushed. Never counts.
+    pub pusher: Option<PersonRef>,
+    /// Who set the workflow off. Never counts.
+    pub actor: Option<PersonRef>,
+    /// Newest first; from the report, the push webhook and GitHub's comparison, joined by commit id.
+    pub commits: Vec<Commit>,
+    pub reported_at: Timestamp,
+}
+
+impl Release {
+    /// What people call it: the tag where there is one, else the short commit.
+    pub fn label(&self) -> String {
+        self.image
+            .tag
+            .clone()
+            .unwrap_or_else(|| format!("sha-{}", self.commit.short()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+    #[test]
+    fn an_image_keeps_repository_tag_and_digest() {
+        let image: Image = format!("localhost:5000/acme/rag:sha-1234567@{DIGEST}").parse().unwrap();
+        assert_eq!(image.repository, "localhost:5000/acme/rag");
+        assert_eq!(image.repository_name(), "acme/rag");
+        assert_eq!(image.tag.as_deref(), Some("sha-1234567"));
+        assert_eq!(image.pinned(), format!("localhost:5000/acme/rag@{DIGEST}"));
+    }
+
+    #[rstest]
+    #[case("registry.example/acme/rag:1.2.3")]
+    #[case("registry.example/acme/rag:latest")]
+    #[case("registry.example/acme/rag")]
+    fn r36_a_reference_without_digest_is_refused(#[case] text: &str) {
+        assert!(matches!(text.parse::<Image>(), Err(InvalidImage::NoDigest(_))));
+    }
+
+    #[test]
+    fn r36_latest_is_refused_even_with_a_digest() {
+        assert_eq!(
+            format!("registry.example/acme/rag:latest@{DIGEST}").parse::<Image>(),
+            Err(InvalidImage::Latest)
+        );
+    }
+
+    #[rstest]
+    #[case("rag")]
+    #[case("/<script>/x")]
+    #[case("a/b c")]
+    fn a_malformed_repository_is_refused(#[case] name: &str) {
+        assert!(matches!(
+            format!("{name}@{DIGEST}").parse::<Image>(),
+            Err(InvalidImage::Malformed(_))
+        ));
+    }
+}
