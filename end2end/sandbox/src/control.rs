@@ -31,20 +31,16 @@ pub(crate) async fn load_seed(path: &Path, control_url: &str) -> Result<(), Erro
         path: path.to_owned(),
         reason,
     };
-    let text = tokio::fs::read_to_string(path)
-        .await
-        .map_err(|source| Error::File {
-            path: path.to_owned(),
-            source,
-        })?;
+    let text = tokio::fs::read_to_string(path).await.map_err(|source| Error::File {
+        path: path.to_owned(),
+        source,
+    })?;
     let parts: serde_json::Map<String, Value> =
         serde_json::from_str(&text).map_err(|error| refused(error.to_string()))?;
     let client = reqwest::Client::new();
     for (part, seed) in parts {
         if part != "aws" && part != "github" {
-            return Err(refused(format!(
-                "unknown part `{part}`, expected `aws` or `github`"
-            )));
+            return Err(refused(format!("unknown part `{part}`, expected `aws` or `github`")));
         }
         let answer = client
             .post(format!("{control_url}/{part}/seed"))
@@ -104,10 +100,7 @@ async fn show_clock(State(clock): State<Clock>) -> Json<ClockFace> {
     })
 }
 
-async fn change_clock(
-    State(clock): State<Clock>,
-    Json(change): Json<ClockChange>,
-) -> Result<Json<ClockFace>, Refused> {
+async fn change_clock(State(clock): State<Clock>, Json(change): Json<ClockChange>) -> Result<Json<ClockFace>, Refused> {
     let step = change
         .step_seconds
         .map(SignedDuration::try_from_secs_f64)

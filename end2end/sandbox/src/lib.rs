@@ -61,10 +61,7 @@ pub enum Error {
     #[error("cannot listen on 127.0.0.1:{port}: {source}")]
     Listen { port: u16, source: std::io::Error },
     #[error("cannot open {}: {source}", path.display())]
-    File {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    File { path: PathBuf, source: std::io::Error },
     #[error("{}: {reason}", path.display())]
     Seed { path: PathBuf, reason: String },
     #[error("the speed of the clock must be positive, not {0}")]
@@ -108,10 +105,7 @@ impl Sandbox {
         let servers = vec![
             serve_with_reset(aws_listener, aws_state.router()),
             serve(github_listener, github_state.router(url(github))),
-            serve(
-                control_listener,
-                control::router(&clock, &aws_state, &github_state),
-            ),
+            serve(control_listener, control::router(&clock, &aws_state, &github_state)),
         ];
         let sandbox = Self {
             clock,
@@ -177,9 +171,7 @@ async fn listen(port: u16) -> Result<TcpListener, Error> {
 }
 
 fn address(listener: &TcpListener, port: u16) -> Result<SocketAddr, Error> {
-    listener
-        .local_addr()
-        .map_err(|source| Error::Listen { port, source })
+    listener.local_addr().map_err(|source| Error::Listen { port, source })
 }
 
 fn serve(listener: TcpListener, router: Router) -> JoinHandle<()> {
