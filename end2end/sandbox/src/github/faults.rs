@@ -1,0 +1,125 @@
+//! What can be made to go wrong: outages, limits and slowness, for all of GitHub or a part.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::StatusCode,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{GitHub, lock};
+
+/// The faults in force. The default is none.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Faults {
+    /// `/api/v3` answers 503.
+    pub(crate) api_down: bool,
+    /// The sign-in pages and the token exchange answer 503.
+    pub(crate) web_down: bool,
+    /// The Actions issuer answers 503.
+    pub(crate) oidc_down: bool,
+    /// `/api/v3` answers 403 with `Retry-After: 60`.
+    pub(crate) secondary_rate_limit: bool,
+    /// `/api/v3` answers 403 because the hour's calls are used up.
+    pub(crate) primary_rate_limit: bool,
+    /// Every answer is held back this long, in real milliseconds.
+    pub(crate) slow_ms: u64,
+    /// Only paths that start with this are affected.
+    pub(crate) path_prefix: Option<String>,
+    /// How many requests are affected before the faults clear themselves.
+    pub(crate) times: Option<u32>,
+}
+
+impl Faults {
+    /// The faults that apply to this path, using up one of `times`.
+    fn take(&mut self, path: &str) -> Self {
+        let none = self
+            .path_prefix
+            .as_deref()
+            .is_some_and(|p| !path.starts_with(p));
+        if none {
+            return Self::default();
+        }
+        let now = self.clone();
+        match self.times {
+            Some(0 | 1) => *self = Self::default(),
+            Some(times) => self.times = Some(times - 1),
+            None => {}
+        }
+        if now.times == Some(0) {
+            Self::default()
+        } else {
+            now
+        }
+    }
+}
+
+/// Answers for the services that are down, late or tired.
+pub(crate) async fn apply(State(github): State<GitHub>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let faults = lock(&github.shared.faults).take(&path);
+    if faults.slow_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(faults.slow_ms)).await;
+    }
+    let api = path.starts_with("/api/v3");
+    let oidc = path.starts_with("/oidc");
+    if (api && faults.api_down) || (oidc && faults.oidc_down) {
+        return unavailable_json();
+    }
+    if !api && !oidc && faults.web_down {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            [("content-type", "text/html; charset=utf-8")],
+            "<!doctype html><html lang=en><title>Unicorn!</title><h1>No server is currently available to service your request.</h1></html>",
+        )
+            .into_response();
+    }
+    if api && faults.secondary_rate_limit {
+        return (
+            StatusCode::FORBIDDEN,
+            [("retry-after", "60")],
+            Json(json!({
+                "documentation_url": "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits",
+                "message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+            })),
+        )
+            .into_response();
+    }
+    if api && faults.primary_rate_limit {
+        let reset = github.now().as_second() + 3600;
+        return (
+            StatusCode::FORBIDDEN,
+            [
+                ("x-ratelimit-limit", "5000".to_owned()),
+                ("x-ratelimit-remaining", "0".to_owned()),
+                ("x-ratelimit-used", "5000".to_owned()),
+                ("x-ratelimit-reset", reset.to_string()),
+                ("x-ratelimit-resource", "core".to_owned()),
+            ],
+            Json(json!({
+                "message": "API rate limit exceeded for user.",
+                "documentation_url": "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api",
+                "status": "403",
+            })),
+        )
+            .into_response();
+    }
+    next.run(request).await
+}
+
+fn unavailable_json() -> Response {
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        Json(json!({
+            "message": "No server is currently available to service your request. Sorry about that. Please try resubmitting your request.",
+            "status": "503",
+        })),
+    )
+        .into_response()
+}
