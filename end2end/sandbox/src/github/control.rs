@@ -26,15 +26,9 @@ pub(crate) fn router() -> Router<GitHub> {
     Router::new()
         .route("/seed", post(seed))
         .route("/users", get(users).post(add_user))
-        .route(
-            "/users/{login}",
-            axum::routing::patch(change_user).delete(remove_user),
-        )
+        .route("/users/{login}", axum::routing::patch(change_user).delete(remove_user))
         .route("/orgs", post(add_org))
-        .route(
-            "/orgs/{org}/members/{login}",
-            put(put_member).delete(remove_member),
-        )
+        .route("/orgs/{org}/members/{login}", put(put_member).delete(remove_member))
         .route("/orgs/{org}/teams", post(add_team))
         .route(
             "/orgs/{org}/teams/{slug}/members/{login}",
@@ -51,10 +45,7 @@ pub(crate) fn router() -> Router<GitHub> {
         .route("/webhooks", get(webhooks::deliveries).post(webhooks::send))
         .route("/webhooks/{delivery}/redeliver", post(webhooks::redeliver))
         .route("/calls", get(calls).delete(forget_calls))
-        .route(
-            "/faults",
-            get(show_faults).put(set_faults).delete(clear_faults),
-        )
+        .route("/faults", get(show_faults).put(set_faults).delete(clear_faults))
 }
 
 async fn seed(State(github): State<GitHub>, Json(seed): Json<Seed>) -> Answer {
@@ -71,9 +62,10 @@ async fn seed(State(github): State<GitHub>, Json(seed): Json<Seed>) -> Answer {
 
 async fn users(State(github): State<GitHub>) -> Json<Value> {
     let world = github.world();
-    let users = world.users.values().map(|user| {
-        json!({ "id": user.id, "login": user.login, "name": user.name, "email": user.email })
-    });
+    let users = world
+        .users
+        .values()
+        .map(|user| json!({ "id": user.id, "login": user.login, "name": user.name, "email": user.email }));
     Json(users.collect())
 }
 
@@ -115,10 +107,7 @@ async fn change_user(
 }
 
 /// Closes an account: memberships and tokens go with it.
-async fn remove_user(
-    State(github): State<GitHub>,
-    Path(login): Path<String>,
-) -> Result<StatusCode, Refused> {
+async fn remove_user(State(github): State<GitHub>, Path(login): Path<String>) -> Result<StatusCode, Refused> {
     let mut world = github.world();
     let id = world.user_id(&login)?;
     world.users.remove(&id);
@@ -162,9 +151,7 @@ async fn put_member(
     let state = membership.state()?;
     let mut world = github.world();
     let user = world.user_id(&login)?;
-    let org = world
-        .org_mut(&org)
-        .ok_or_else(|| unknown(format!("no org {org}")))?;
+    let org = world.org_mut(&org).ok_or_else(|| unknown(format!("no org {org}")))?;
     let admin = membership.role.as_deref() == Some("admin");
     org.members.insert(user, OrgMembership { admin, state });
     Ok(StatusCode::NO_CONTENT)
@@ -183,11 +170,7 @@ async fn remove_member(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn add_team(
-    State(github): State<GitHub>,
-    Path(org): Path<String>,
-    Json(spec): Json<TeamSpec>,
-) -> Answer {
+async fn add_team(State(github): State<GitHub>, Path(org): Path<String>, Json(spec): Json<TeamSpec>) -> Answer {
     let now = github.now();
     let id = github.world().add_team(&org, spec, now)?;
     Ok(Json(json!({ "id": id })))
@@ -228,26 +211,17 @@ async fn remove_team_member(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn add_app(
-    State(github): State<GitHub>,
-    Json(spec): Json<AppSpec>,
-) -> Result<StatusCode, Refused> {
+async fn add_app(State(github): State<GitHub>, Json(spec): Json<AppSpec>) -> Result<StatusCode, Refused> {
     github.world().add_app(spec)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn add_token(
-    State(github): State<GitHub>,
-    Json(spec): Json<TokenSpec>,
-) -> Result<StatusCode, Refused> {
+async fn add_token(State(github): State<GitHub>, Json(spec): Json<TokenSpec>) -> Result<StatusCode, Refused> {
     github.world().add_token(spec)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn remove_token(
-    State(github): State<GitHub>,
-    Path(token): Path<String>,
-) -> Result<StatusCode, Refused> {
+async fn remove_token(State(github): State<GitHub>, Path(token): Path<String>) -> Result<StatusCode, Refused> {
     match github.world().tokens.remove(&token) {
         Some(_) => Ok(StatusCode::NO_CONTENT),
         None => Err(unknown("no such token")),

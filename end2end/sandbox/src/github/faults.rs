@@ -39,10 +39,7 @@ pub(crate) struct Faults {
 impl Faults {
     /// The faults that apply to this path, using up one of `times`.
     fn take(&mut self, path: &str) -> Self {
-        let none = self
-            .path_prefix
-            .as_deref()
-            .is_some_and(|p| !path.starts_with(p));
+        let none = self.path_prefix.as_deref().is_some_and(|p| !path.starts_with(p));
         if none {
             return Self::default();
         }
@@ -52,11 +49,7 @@ impl Faults {
             Some(times) => self.times = Some(times - 1),
             None => {}
         }
-        if now.times == Some(0) {
-            Self::default()
-        } else {
-            now
-        }
+        if now.times == Some(0) { Self::default() } else { now }
     }
 }
 

@@ -173,11 +173,7 @@ impl Repo {
     }
 
     /// `None` when the two share no history, as GitHub answers 404.
-    pub(crate) fn compare<'r>(
-        &'r self,
-        base: &'r Commit,
-        head: &'r Commit,
-    ) -> Option<Comparison<'r>> {
+    pub(crate) fn compare<'r>(&'r self, base: &'r Commit, head: &'r Commit) -> Option<Comparison<'r>> {
         let of_base = self.ancestry(base);
         let of_head = self.ancestry(head);
         let in_base: HashSet<&str> = of_base.iter().map(|c| c.sha.as_str()).collect();
@@ -192,10 +188,7 @@ impl Repo {
             .iter()
             .filter(|c| in_head.contains(c.sha.as_str()) && !in_base.contains(c.sha.as_str()))
             .collect();
-        let behind_by = of_base
-            .iter()
-            .filter(|c| !in_head.contains(c.sha.as_str()))
-            .count();
+        let behind_by = of_base.iter().filter(|c| !in_head.contains(c.sha.as_str())).count();
         Some(Comparison {
             base,
             merge_base,
@@ -285,10 +278,7 @@ mod tests {
             ("ahead", vec!["b".into(), "d".into()], 0, "a".into())
         );
         assert_eq!(compare(&repo, "d", "b"), ("behind", vec![], 1, "b".into()));
-        assert_eq!(
-            compare(&repo, "d", "d"),
-            ("identical", vec![], 0, "d".into())
-        );
+        assert_eq!(compare(&repo, "d", "d"), ("identical", vec![], 0, "d".into()));
         assert_eq!(
             compare(&repo, "c", "d"),
             ("diverged", vec!["b".into(), "d".into()], 1, "a".into())

@@ -29,7 +29,8 @@ use super::{
 
 /// GitHub, "Authorizing OAuth apps": the code expires after 10 minutes.
 const CODE_SECONDS: i64 = 600;
-const TROUBLE: &str = "https://docs.github.com/apps/managing-oauth-apps/troubleshooting-oauth-app-access-token-request-errors/";
+const TROUBLE: &str =
+    "https://docs.github.com/apps/managing-oauth-apps/troubleshooting-oauth-app-access-token-request-errors/";
 
 pub(crate) fn router() -> Router<GitHub> {
     Router::new()
@@ -78,11 +79,7 @@ impl Return {
         if let Some(state) = &self.state {
             self.to.query_pairs_mut().append_pair("state", state);
         }
-        (
-            StatusCode::FOUND,
-            [(header::LOCATION, self.to.as_str().to_owned())],
-        )
-            .into_response()
+        (StatusCode::FOUND, [(header::LOCATION, self.to.as_str().to_owned())]).into_response()
     }
 
     fn refuse(self, error: &str, description: &str, anchor: &str) -> Response {
@@ -104,14 +101,18 @@ fn check(github: &GitHub, request: &AuthorizeRequest) -> Result<Return, Box<Resp
         let page = Html(oauth_page::not_found());
         return Err(Box::new((StatusCode::NOT_FOUND, page).into_response()));
     };
-    let registered = app.callback_url.as_deref().map(Url::parse);
+    let registered: Vec<Url> = app
+        .callback_urls
+        .iter()
+        .filter_map(|url| Url::parse(url).ok())
+        .collect();
     let asked = request.redirect_uri.as_deref().map(Url::parse);
-    let (to, mismatch) = match (registered, asked) {
-        (Some(Ok(registered)), Some(Ok(asked))) if allows(&registered, &asked) => (asked, false),
-        (Some(Ok(registered)), None) => (registered, false),
-        (Some(Ok(registered)), Some(_)) => (registered, true),
-        (_, Some(Ok(asked))) => (asked, false),
-        _ => {
+    let known = |asked: &Url| registered.iter().any(|each| allows(each, asked));
+    let (to, mismatch) = match (registered.first(), asked) {
+        (Some(_), Some(Ok(asked))) if known(&asked) => (asked, false),
+        (Some(first), asked) => (first.clone(), asked.is_some()),
+        (None, Some(Ok(asked))) => (asked, false),
+        (None, _) => {
             let page = oauth_page::problem("The redirect_uri is missing or is not an address.");
             let answer = (StatusCode::BAD_REQUEST, Html(page)).into_response();
             return Err(Box::new(answer));
@@ -144,10 +145,7 @@ fn check(github: &GitHub, request: &AuthorizeRequest) -> Result<Return, Box<Resp
 
 /// GitHub's rule: the same host and a path below the registered one; the port is free on loopback.
 fn allows(registered: &Url, asked: &Url) -> bool {
-    let loopback = matches!(
-        registered.host_str(),
-        Some("127.0.0.1" | "localhost" | "[::1]")
-    );
+    let loopback = matches!(registered.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
     let below = asked
         .path()
         .strip_prefix(registered.path().trim_end_matches('/'))
@@ -165,10 +163,7 @@ async fn ask(State(github): State<GitHub>, Query(request): Query<AuthorizeReques
     };
     let page = oauth_page::choose(&github, &back.app.name, &request);
     (
-        [
-            (header::CACHE_CONTROL, "no-store"),
-            (header::X_FRAME_OPTIONS, "deny"),
-        ],
+        [(header::CACHE_CONTROL, "no-store"), (header::X_FRAME_OPTIONS, "deny")],
         Html(page),
     )
         .into_response()
@@ -276,9 +271,7 @@ async fn exchange(
         Url::parse(&text).ok().map(|form| {
             let field = |name: &str| {
                 let mut pairs = form.query_pairs();
-                pairs
-                    .find(|(key, _)| key == name)
-                    .map(|(_, v)| v.into_owned())
+                pairs.find(|(key, _)| key == name).map(|(_, v)| v.into_owned())
             };
             ExchangeRequest {
                 client_id: field("client_id").unwrap_or_default(),
@@ -301,10 +294,7 @@ async fn exchange(
     let mut form = url::form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(pairs);
     (
-        [(
-            header::CONTENT_TYPE,
-            "application/x-www-form-urlencoded; charset=utf-8",
-        )],
+        [(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8")],
         form.finish(),
     )
         .into_response()
@@ -365,9 +355,9 @@ async fn revoke(
         .and_then(|encoded| STANDARD.decode(encoded).ok())
         .and_then(|bytes| String::from_utf8(bytes).ok());
     let mut world = github.world();
-    let known = world.app(&client_id).is_some_and(|app| {
-        basic.as_deref() == Some(&format!("{}:{}", app.client_id, app.client_secret))
-    });
+    let known = world
+        .app(&client_id)
+        .is_some_and(|app| basic.as_deref() == Some(&format!("{}:{}", app.client_id, app.client_secret)));
     if !known {
         return super::api::error(StatusCode::NOT_FOUND, "Not Found");
     }

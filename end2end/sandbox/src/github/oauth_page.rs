@@ -62,10 +62,7 @@ pub(crate) fn choose(github: &GitHub, app: &str, request: &AuthorizeRequest) -> 
     ] {
         if let Some(value) = value {
             let value = escape(value);
-            let _ = writeln!(
-                body,
-                "<input type=\"hidden\" name=\"{name}\" value=\"{value}\">"
-            );
+            let _ = writeln!(body, "<input type=\"hidden\" name=\"{name}\" value=\"{value}\">");
         }
     }
     body.push_str("<ul class=\"card\">\n");
@@ -85,9 +82,7 @@ pub(crate) fn choose(github: &GitHub, app: &str, request: &AuthorizeRequest) -> 
             user.id
         );
     }
-    body.push_str(
-        "</ul>\n<button class=\"deny\" name=\"user\" value=\"\">Cancel</button>\n</form>\n",
-    );
+    body.push_str("</ul>\n<button class=\"deny\" name=\"user\" value=\"\">Cancel</button>\n</form>\n");
     page(&format!("Sign in · {}", escape(app)), &body)
 }
 

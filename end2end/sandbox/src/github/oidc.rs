@@ -152,11 +152,7 @@ struct Audience {
 }
 
 /// What a job calls with its request token.
-async fn request_token(
-    State(github): State<GitHub>,
-    Query(query): Query<Audience>,
-    headers: HeaderMap,
-) -> Response {
+async fn request_token(State(github): State<GitHub>, Query(query): Query<Audience>, headers: HeaderMap) -> Response {
     let bearer = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -200,10 +196,7 @@ fn mint(github: &GitHub, spec: &TokenSpec) -> Result<(String, Value), Refused> {
             let token = format!("{}.{}.", encode(header), encode(claims.to_string()));
             return Ok((token, claims));
         }
-        Signing::HS256 => (
-            Algorithm::HS256,
-            EncodingKey::from_secret(ISSUER_PUBLIC_KEY),
-        ),
+        Signing::HS256 => (Algorithm::HS256, EncodingKey::from_secret(ISSUER_PUBLIC_KEY)),
         Signing::RS256 => (Algorithm::RS256, rsa(spec.key).map_err(failed)?),
         Signing::RS384 => (Algorithm::RS384, rsa(spec.key).map_err(failed)?),
     };
@@ -244,20 +237,14 @@ fn claims(github: &GitHub, spec: &TokenSpec) -> Result<Map<String, Value>, Refus
     };
     let mut claims = of_job(&world, repo, run, spec)?;
     let owner_address = format!("{}/{}", github.base(), repo.owner);
-    let audience = spec
-        .audience
-        .clone()
-        .unwrap_or(Value::String(owner_address));
+    let audience = spec.audience.clone().unwrap_or(Value::String(owner_address));
     for (name, value) in [
         ("iss", json!(issuer(github))),
         ("aud", audience),
         ("jti", json!(Uuid::now_v7())),
         ("iat", json!(now)),
         ("nbf", json!(now - LIFETIME_SECONDS)),
-        (
-            "exp",
-            json!(now + spec.expires_in.unwrap_or(LIFETIME_SECONDS)),
-        ),
+        ("exp", json!(now + spec.expires_in.unwrap_or(LIFETIME_SECONDS))),
     ] {
         claims.insert(name.into(), value);
     }
@@ -271,18 +258,10 @@ fn claims(github: &GitHub, spec: &TokenSpec) -> Result<Map<String, Value>, Refus
     Ok(claims)
 }
 
-fn of_job(
-    world: &World,
-    repo: &Repo,
-    run: Option<&Run>,
-    spec: &TokenSpec,
-) -> Result<Map<String, Value>, Refused> {
+fn of_job(world: &World, repo: &Repo, run: Option<&Run>, spec: &TokenSpec) -> Result<Map<String, Value>, Refused> {
     let full_name = repo.full_name();
     let branch = run.map_or(&repo.default_branch, |run| &run.head_branch);
-    let reference = spec
-        .reference
-        .clone()
-        .unwrap_or_else(|| format!("refs/heads/{branch}"));
+    let reference = spec.reference.clone().unwrap_or_else(|| format!("refs/heads/{branch}"));
     let commit = match (&spec.sha, run) {
         (Some(sha), _) => repo.resolve(sha),
         (None, Some(run)) => repo.commit(&run.head_sha),
@@ -306,19 +285,13 @@ fn of_job(
         .clone()
         .or_else(|| run.map(|run| run.path.clone()))
         .unwrap_or_else(|| ".github/workflows/release.yml".into());
-    let workflow = spec
-        .workflow
-        .clone()
-        .or_else(|| run.map(|run| run.name.clone()));
+    let workflow = spec.workflow.clone().or_else(|| run.map(|run| run.name.clone()));
     let workflow_ref = format!("{full_name}/{path}@{reference}");
     let subject = match &spec.environment {
         Some(environment) => format!("repo:{full_name}:environment:{environment}"),
         None => format!("repo:{full_name}:ref:{reference}"),
     };
-    let event = spec
-        .event_name
-        .clone()
-        .or_else(|| run.map(|run| run.event.clone()));
+    let event = spec.event_name.clone().or_else(|| run.map(|run| run.event.clone()));
     let mut claims = json!({
         "sub": subject,
         "ref": reference,

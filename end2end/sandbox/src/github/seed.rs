@@ -9,10 +9,7 @@ use serde::Deserialize;
 use super::{
     git::{Commit, FileChange, Person, Repo, Run, object_id},
     unknown,
-    world::{
-        MembershipState, OAuthApp, Org, OrgMembership, RateWindow, Team, TeamMembership, Token,
-        User, World,
-    },
+    world::{MembershipState, OAuthApp, Org, OrgMembership, RateWindow, Team, TeamMembership, Token, User, World},
 };
 use crate::control::Refused;
 
@@ -75,7 +72,8 @@ pub(crate) struct AppSpec {
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
     pub(crate) name: String,
-    pub(crate) callback_url: Option<String>,
+    #[serde(default)]
+    pub(crate) callback_urls: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -226,12 +224,7 @@ impl World {
         Ok(id)
     }
 
-    pub(crate) fn add_team(
-        &mut self,
-        org: &str,
-        spec: TeamSpec,
-        now: Timestamp,
-    ) -> Result<u64, Refused> {
+    pub(crate) fn add_team(&mut self, org: &str, spec: TeamSpec, now: Timestamp) -> Result<u64, Refused> {
         let id = spec.id.unwrap_or_else(|| self.fresh_id());
         let mut joining = Vec::new();
         for (logins, maintainer, state) in [
@@ -277,7 +270,7 @@ impl World {
             client_id: spec.client_id,
             client_secret: spec.client_secret,
             name: spec.name,
-            callback_url: spec.callback_url,
+            callback_urls: spec.callback_urls,
         });
         Ok(())
     }
@@ -332,9 +325,7 @@ impl World {
                 email: rest.trim_end_matches('>').to_owned(),
             });
         }
-        let user = self
-            .user_by_login(who)
-            .ok_or_else(|| missing("user", who))?;
+        let user = self.user_by_login(who).ok_or_else(|| missing("user", who))?;
         Ok(Person {
             account: Some(user.id),
             name: user.name.clone().unwrap_or_else(|| user.login.clone()),
@@ -356,9 +347,7 @@ impl World {
             None => author.clone(),
         };
         let at = before(now, spec.minutes_ago)?;
-        let repo = self
-            .repo_mut(owner, name)
-            .ok_or_else(|| missing("repository", name))?;
+        let repo = self.repo_mut(owner, name).ok_or_else(|| missing("repository", name))?;
         let branch = spec.branch.unwrap_or_else(|| repo.default_branch.clone());
         let mut parents = Vec::new();
         match spec.parents {
@@ -404,13 +393,7 @@ impl World {
     }
 
     /// Adds a run of a workflow, or replaces the one with the same id; answers with its id.
-    pub(crate) fn add_run(
-        &mut self,
-        owner: &str,
-        name: &str,
-        spec: RunSpec,
-        now: Timestamp,
-    ) -> Result<u64, Refused> {
+    pub(crate) fn add_run(&mut self, owner: &str, name: &str, spec: RunSpec, now: Timestamp) -> Result<u64, Refused> {
         let id = spec.id.unwrap_or_else(|| self.fresh_id());
         let actor = self.user_id(&spec.actor)?;
         let triggering_actor = match &spec.triggering_actor {
@@ -418,18 +401,11 @@ impl World {
             None => actor,
         };
         let at = before(now, spec.minutes_ago)?;
-        let repo = self
-            .repo_mut(owner, name)
-            .ok_or_else(|| missing("repository", name))?;
-        let head_branch = spec
-            .head_branch
-            .unwrap_or_else(|| repo.default_branch.clone());
+        let repo = self.repo_mut(owner, name).ok_or_else(|| missing("repository", name))?;
+        let head_branch = spec.head_branch.unwrap_or_else(|| repo.default_branch.clone());
         let reference = spec.head_sha.as_deref().unwrap_or(&head_branch);
         let head = repo.resolve(reference);
-        let head_sha = head
-            .ok_or_else(|| missing("commit", reference))?
-            .sha
-            .clone();
+        let head_sha = head.ok_or_else(|| missing("commit", reference))?.sha.clone();
         let status = spec.status.unwrap_or_else(|| "completed".into());
         let conclusion = spec
             .conclusion
@@ -438,9 +414,7 @@ impl World {
         repo.runs.push(Run {
             id,
             name: spec.name.unwrap_or_else(|| "release".into()),
-            path: spec
-                .path
-                .unwrap_or_else(|| ".github/workflows/release.yml".into()),
+            path: spec.path.unwrap_or_else(|| ".github/workflows/release.yml".into()),
             workflow_id: spec.workflow_id.unwrap_or(repo.id * 10 + 1),
             head_branch,
             head_sha,

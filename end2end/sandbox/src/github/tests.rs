@@ -3,6 +3,7 @@
 mod api;
 mod oauth;
 mod oidc;
+mod seeds;
 mod webhooks;
 
 use reqwest::{Client, Method, RequestBuilder, redirect::Policy};
@@ -52,7 +53,7 @@ impl World {
                         "client_id": "portal",
                         "client_secret": "s3cret",
                         "name": "Portal",
-                        "callback_url": "http://127.0.0.1/auth/callback",
+                        "callback_urls": ["http://127.0.0.1/auth/callback"],
                     }],
                     "tokens": [{
                         "token": TOKEN,
@@ -88,8 +89,7 @@ impl World {
     }
 
     fn api(&self, token: &str, path: &str) -> RequestBuilder {
-        self.web(Method::GET, &format!("/api/v3{path}"))
-            .bearer_auth(token)
+        self.web(Method::GET, &format!("/api/v3{path}")).bearer_auth(token)
     }
 
     /// The body of an answer that must be 200.

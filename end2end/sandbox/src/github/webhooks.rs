@@ -86,13 +86,9 @@ pub(crate) struct Delivery {
 
 /// `sha256=` and the HMAC of the body, in hexadecimal.
 pub(crate) fn signature(secret: &str, body: &[u8]) -> Result<String, Refused> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
-        .map_err(|error| Refused::bad(error.to_string()))?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_err(|error| Refused::bad(error.to_string()))?;
     mac.update(body);
-    Ok(format!(
-        "sha256={}",
-        hex::encode(mac.finalize().into_bytes())
-    ))
+    Ok(format!("sha256={}", hex::encode(mac.finalize().into_bytes())))
 }
 
 pub(crate) async fn send(
@@ -124,10 +120,7 @@ pub(crate) async fn send(
     Ok(Json(deliver(&github, delivery).await))
 }
 
-pub(crate) async fn redeliver(
-    State(github): State<GitHub>,
-    Path(id): Path<Uuid>,
-) -> Result<Json<Delivery>, Refused> {
+pub(crate) async fn redeliver(State(github): State<GitHub>, Path(id): Path<Uuid>) -> Result<Json<Delivery>, Refused> {
     let sent = lock(&github.shared.deliveries)
         .iter()
         .find(|delivery| delivery.delivery == id)
@@ -202,10 +195,7 @@ fn payload(github: &GitHub, spec: &DeliverySpec) -> Result<Value, Refused> {
         "push" => push(&world, &render, repo, spec)?,
         "workflow_run" => workflow_run(&render, repo, spec)?,
         other => {
-            return Err(Refused(
-                StatusCode::BAD_REQUEST,
-                format!("{other} needs a payload"),
-            ));
+            return Err(Refused(StatusCode::BAD_REQUEST, format!("{other} needs a payload")));
         }
     };
     payload["repository"] = render.repo_full(repo);
@@ -223,26 +213,14 @@ fn owner(world: &World, render: &Render<'_>, repo: &Repo) -> Value {
     render.account(admin.map(|(user, _)| *user))
 }
 
-fn push(
-    world: &World,
-    render: &Render<'_>,
-    repo: &Repo,
-    spec: &DeliverySpec,
-) -> Result<Value, Refused> {
+fn push(world: &World, render: &Render<'_>, repo: &Repo, spec: &DeliverySpec) -> Result<Value, Refused> {
     let reference = spec
         .reference
         .clone()
         .unwrap_or_else(|| format!("refs/heads/{}", repo.default_branch));
-    let find = |name: &str| {
-        repo.resolve(name)
-            .ok_or_else(|| unknown(format!("no commit {name}")))
-    };
+    let find = |name: &str| repo.resolve(name).ok_or_else(|| unknown(format!("no commit {name}")));
     let after = find(spec.after.as_deref().unwrap_or(&reference))?;
-    let before = match spec
-        .before
-        .as_deref()
-        .or(after.parents.first().map(String::as_str))
-    {
+    let before = match spec.before.as_deref().or(after.parents.first().map(String::as_str)) {
         Some(name) if name != NOTHING => Some(find(name)?),
         _ => None,
     };
@@ -317,11 +295,7 @@ fn workflow_run(render: &Render<'_>, repo: &Repo, spec: &DeliverySpec) -> Result
         None => repo.runs.last(),
     };
     let run = run.ok_or_else(|| unknown(format!("no such run of {}", repo.name)))?;
-    let workflow = format!(
-        "{}/actions/workflows/{}",
-        render.repo_url(repo),
-        run.workflow_id
-    );
+    let workflow = format!("{}/actions/workflows/{}", render.repo_url(repo), run.workflow_id);
     let web = render.repo_web(repo);
     Ok(json!({
         "action": spec.action.as_deref().unwrap_or("completed"),

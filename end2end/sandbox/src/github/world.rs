@@ -85,8 +85,9 @@ pub(crate) struct OAuthApp {
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
     pub(crate) name: String,
-    /// The registered callback. Without one any address is taken, which GitHub itself never does.
-    pub(crate) callback_url: Option<String>,
+    /// The registered callbacks; answers go to the first unless the request names another. Without
+    /// any, every address is taken, which GitHub itself never does.
+    pub(crate) callback_urls: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -124,21 +125,15 @@ impl World {
     }
 
     pub(crate) fn user_by_login(&self, login: &str) -> Option<&User> {
-        self.users
-            .values()
-            .find(|user| user.login.eq_ignore_ascii_case(login))
+        self.users.values().find(|user| user.login.eq_ignore_ascii_case(login))
     }
 
     pub(crate) fn org(&self, login: &str) -> Option<&Org> {
-        self.orgs
-            .iter()
-            .find(|org| org.login.eq_ignore_ascii_case(login))
+        self.orgs.iter().find(|org| org.login.eq_ignore_ascii_case(login))
     }
 
     pub(crate) fn org_mut(&mut self, login: &str) -> Option<&mut Org> {
-        self.orgs
-            .iter_mut()
-            .find(|org| org.login.eq_ignore_ascii_case(login))
+        self.orgs.iter_mut().find(|org| org.login.eq_ignore_ascii_case(login))
     }
 
     pub(crate) fn repo(&self, owner: &str, name: &str) -> Option<&Repo> {
@@ -161,9 +156,7 @@ impl World {
         }
         match self.org(&repo.owner) {
             Some(org) => org.is_active_member(user),
-            None => self
-                .user_by_login(&repo.owner)
-                .is_some_and(|owner| owner.id == user),
+            None => self.user_by_login(&repo.owner).is_some_and(|owner| owner.id == user),
         }
     }
 
@@ -184,15 +177,11 @@ impl Org {
     }
 
     pub(crate) fn team(&self, slug: &str) -> Option<&Team> {
-        self.teams
-            .iter()
-            .find(|team| team.slug.eq_ignore_ascii_case(slug))
+        self.teams.iter().find(|team| team.slug.eq_ignore_ascii_case(slug))
     }
 
     pub(crate) fn team_mut(&mut self, slug: &str) -> Option<&mut Team> {
-        self.teams
-            .iter_mut()
-            .find(|team| team.slug.eq_ignore_ascii_case(slug))
+        self.teams.iter_mut().find(|team| team.slug.eq_ignore_ascii_case(slug))
     }
 
     /// The membership GitHub reports: direct, or inherited from a child team.

@@ -53,8 +53,7 @@ impl Caller {
     pub(crate) fn has(&self, any_of: &[&str]) -> bool {
         any_of.iter().any(|scope| {
             self.scopes.contains(*scope)
-                || (*scope == "read:org"
-                    && (self.scopes.contains("admin:org") || self.scopes.contains("write:org")))
+                || (*scope == "read:org" && (self.scopes.contains("admin:org") || self.scopes.contains("write:org")))
                 || (*scope == "user:email" && self.scopes.contains("user"))
         })
     }
@@ -77,8 +76,7 @@ pub(crate) fn not_found() -> Response {
 fn bearer(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token"))
-        .then(|| token.trim().to_owned())
+    (scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token")).then(|| token.trim().to_owned())
 }
 
 /// Lets known callers in, counts their calls and adds the headers every answer bears.
@@ -138,10 +136,7 @@ async fn gate(State(github): State<GitHub>, mut request: Request, next: Next) ->
     for (name, value) in [
         ("x-ratelimit-limit", RateWindow::LIMIT.to_string()),
         ("x-ratelimit-remaining", window.remaining().to_string()),
-        (
-            "x-ratelimit-used",
-            window.used.min(RateWindow::LIMIT).to_string(),
-        ),
+        ("x-ratelimit-used", window.used.min(RateWindow::LIMIT).to_string()),
         ("x-ratelimit-reset", window.reset(now).to_string()),
         ("x-ratelimit-resource", "core".into()),
         ("x-oauth-scopes", scopes),
@@ -174,10 +169,7 @@ async fn with_etag(answer: Response, known: Option<&HeaderValue>) -> Response {
     Response::from_parts(parts, Body::empty())
 }
 
-async fn rate_limit(
-    State(github): State<GitHub>,
-    axum::Extension(window): axum::Extension<RateWindow>,
-) -> Json<Value> {
+async fn rate_limit(State(github): State<GitHub>, axum::Extension(window): axum::Extension<RateWindow>) -> Json<Value> {
     let core = json!({
         "limit": RateWindow::LIMIT,
         "used": window.used,
@@ -218,13 +210,7 @@ impl Paging {
     }
 
     /// Adds the addresses of the neighbouring pages, as RFC 8288 has them.
-    pub(crate) fn link(
-        &self,
-        github: &GitHub,
-        OriginalUri(uri): &OriginalUri,
-        last: usize,
-        answer: &mut Response,
-    ) {
+    pub(crate) fn link(&self, github: &GitHub, OriginalUri(uri): &OriginalUri, last: usize, answer: &mut Response) {
         let page = self.page();
         let to = |number: usize, relation: &str| {
             let query = uri.query().unwrap_or_default();
@@ -261,8 +247,5 @@ impl Paging {
 
 /// Whether the caller is an active member of this organisation and may look into it.
 pub(crate) fn sees_org(world: &World, caller: &Caller, org: &str) -> bool {
-    caller.has(&["read:org", "repo"])
-        && world
-            .org(org)
-            .is_some_and(|org| org.is_active_member(caller.user))
+    caller.has(&["read:org", "repo"]) && world.org(org).is_some_and(|org| org.is_active_member(caller.user))
 }

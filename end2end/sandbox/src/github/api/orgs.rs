@@ -22,10 +22,7 @@ pub(crate) fn router() -> Router<GitHub> {
         .route("/orgs/{org}/teams", get(teams))
         .route("/orgs/{org}/teams/{slug}", get(team))
         .route("/orgs/{org}/teams/{slug}/members", get(members))
-        .route(
-            "/orgs/{org}/teams/{slug}/memberships/{login}",
-            get(membership),
-        )
+        .route("/orgs/{org}/teams/{slug}/memberships/{login}", get(membership))
 }
 
 async fn org(State(github): State<GitHub>, Path(org): Path<String>) -> Response {
@@ -37,12 +34,7 @@ async fn org(State(github): State<GitHub>, Path(org): Path<String>) -> Response 
 }
 
 /// The team, if the caller may know that it exists: secret ones are for their members and for owners.
-fn visible<'w>(
-    world: &'w World,
-    caller: &Caller,
-    org: &str,
-    slug: &str,
-) -> Option<(&'w Org, &'w Team)> {
+fn visible<'w>(world: &'w World, caller: &Caller, org: &str, slug: &str) -> Option<(&'w Org, &'w Team)> {
     if !sees_org(world, caller, org) {
         return None;
     }
@@ -65,10 +57,7 @@ async fn teams(
     Query(paging): Query<Paging>,
 ) -> Response {
     let world = github.world();
-    let Some(org) = world
-        .org(&org)
-        .filter(|org| sees_org(&world, &caller, &org.login))
-    else {
+    let Some(org) = world.org(&org).filter(|org| sees_org(&world, &caller, &org.login)) else {
         return not_found();
     };
     let render = Render::new(&github, &world);
@@ -88,9 +77,7 @@ async fn team(
 ) -> Response {
     let world = github.world();
     match visible(&world, &caller, &org, &slug) {
-        Some((org, team)) => {
-            Json(Render::new(&github, &world).team_full(org, team)).into_response()
-        }
+        Some((org, team)) => Json(Render::new(&github, &world).team_full(org, team)).into_response(),
         None => not_found(),
     }
 }

@@ -30,10 +30,7 @@ fn node(kind: &str, id: impl std::fmt::Display) -> String {
 fn urls(to: &mut Value, base: &str, pairs: &[(&str, &str)]) {
     if let Value::Object(members) = to {
         for (name, path) in pairs {
-            members.insert(
-                format!("{name}_url"),
-                Value::String(format!("{base}{path}")),
-            );
+            members.insert(format!("{name}_url"), Value::String(format!("{base}{path}")));
         }
     }
 }
@@ -65,9 +62,7 @@ impl<'a> Render<'a> {
     /// An account in short. People who left are nobody.
     pub(crate) fn account(&self, user: Option<u64>) -> Value {
         user.and_then(|id| self.world.users.get(&id))
-            .map_or(Value::Null, |user| {
-                self.person(user.id, &user.login, "User")
-            })
+            .map_or(Value::Null, |user| self.person(user.id, &user.login, "User"))
     }
 
     /// A person or an organisation in short, both of which own repositories.
@@ -228,13 +223,7 @@ impl<'a> Render<'a> {
         )
     }
 
-    pub(crate) fn team_membership(
-        &self,
-        org: &Org,
-        team: &Team,
-        user: &User,
-        membership: TeamMembership,
-    ) -> Value {
+    pub(crate) fn team_membership(&self, org: &Org, team: &Team, user: &User, membership: TeamMembership) -> Value {
         json!({
             "url": format!(
                 "{}/organizations/{}/team/{}/memberships/{}",
@@ -245,12 +234,7 @@ impl<'a> Render<'a> {
         })
     }
 
-    pub(crate) fn org_membership(
-        &self,
-        org: &Org,
-        user: &User,
-        membership: OrgMembership,
-    ) -> Value {
+    pub(crate) fn org_membership(&self, org: &Org, user: &User, membership: OrgMembership) -> Value {
         let url = format!("{}/orgs/{}", self.api, org.login);
         json!({
             "url": format!("{url}/memberships/{}", user.login),
@@ -288,10 +272,7 @@ impl<'a> Render<'a> {
 
     pub(crate) fn repo_full(&self, repo: &Repo) -> Value {
         let web = self.repo_web(repo);
-        let pushed = repo
-            .commits
-            .last()
-            .map_or(repo.created_at, |commit| commit.at);
+        let pushed = repo.commits.last().map_or(repo.created_at, |commit| commit.at);
         let mut counts = Map::new();
         for name in [
             "forks",
@@ -427,9 +408,7 @@ impl<'a> Render<'a> {
     pub(crate) fn run(&self, repo: &Repo, run: &Run) -> Value {
         let url = format!("{}/actions/runs/{}", self.repo_url(repo), run.id);
         let head = repo.commit(&run.head_sha);
-        let title = head.map_or("", |commit| {
-            commit.message.lines().next().unwrap_or_default()
-        });
+        let title = head.map_or("", |commit| commit.message.lines().next().unwrap_or_default());
         let mut body = json!({
             "id": run.id,
             "name": run.name,

@@ -33,9 +33,9 @@ pub(crate) fn router() -> Router<GitHub> {
 
 /// The repository, if the caller may read it: private ones need the `repo` scope and membership.
 fn readable<'w>(world: &'w World, caller: &Caller, owner: &str, name: &str) -> Option<&'w Repo> {
-    world.repo(owner, name).filter(|repo| {
-        !repo.private || (caller.has(&["repo"]) && world.can_read(caller.user, repo))
-    })
+    world
+        .repo(owner, name)
+        .filter(|repo| !repo.private || (caller.has(&["repo"]) && world.can_read(caller.user, repo)))
 }
 
 async fn repo(
@@ -91,9 +91,7 @@ async fn commit(
         return not_found();
     };
     match repo.resolve(&reference) {
-        Some(commit) => {
-            Json(Render::new(&github, &world).commit_full(repo, commit)).into_response()
-        }
+        Some(commit) => Json(Render::new(&github, &world).commit_full(repo, commit)).into_response(),
         None => error(
             StatusCode::UNPROCESSABLE_ENTITY,
             &format!("No commit found for SHA: {reference}"),

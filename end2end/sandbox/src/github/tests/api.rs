@@ -32,10 +32,7 @@ async fn a_member_who_is_removed_is_gone_at_the_next_look() {
 
     let path = format!("{TEAM}/members/ben-acme");
     world.control(Method::DELETE, &path, json!(null)).await;
-    assert_eq!(
-        world.status(&format!("{TEAM}/memberships/ben-acme")).await,
-        404
-    );
+    assert_eq!(world.status(&format!("{TEAM}/memberships/ben-acme")).await, 404);
     assert_eq!(ids(&world.get(&format!("{TEAM}/members")).await), [11]);
     world.control(Method::PUT, &path, json!({})).await;
     assert_eq!(ids(&world.get(&format!("{TEAM}/members")).await), [11, 12]);
@@ -45,9 +42,7 @@ async fn a_member_who_is_removed_is_gone_at_the_next_look() {
 async fn renaming_a_person_keeps_the_id() {
     let world = World::new().await;
     let change = json!({ "login": "benedict" });
-    world
-        .control(Method::PATCH, "/users/ben-acme", change)
-        .await;
+    world.control(Method::PATCH, "/users/ben-acme", change).await;
     assert_eq!(world.get("/user/12").await["login"], "benedict");
     assert_eq!(world.get("/users/benedict").await["id"], 12);
     assert_eq!(world.status("/users/ben-acme").await, 404);
@@ -71,10 +66,7 @@ async fn a_comparison_lists_commits_with_their_authors_ids() {
     assert_eq!(commits[1]["author"], Value::Null);
     assert_eq!(commits[1]["commit"]["author"]["email"], "nobody@acme.test");
     assert_eq!(comparison["files"][0]["filename"], "src/ask.rs");
-    assert_eq!(
-        world.status("/repos/acme/rag/compare/main...nowhere").await,
-        404
-    );
+    assert_eq!(world.status("/repos/acme/rag/compare/main...nowhere").await, 404);
     assert_eq!(world.status("/repos/acme/rag/commits/fffffff").await, 422);
 
     let sha = commits[0]["sha"].as_str().unwrap();
@@ -128,9 +120,7 @@ async fn long_lists_come_in_pages_that_link_to_each_other() {
 async fn calls_count_against_the_hour_and_unchanged_answers_are_empty() {
     let world = World::new().await;
     let first = world.api(TOKEN, "/user").send().await.unwrap();
-    let header = |answer: &reqwest::Response, name: &str| {
-        answer.headers()[name].to_str().unwrap().to_owned()
-    };
+    let header = |answer: &reqwest::Response, name: &str| answer.headers()[name].to_str().unwrap().to_owned();
     assert_eq!(header(&first, "x-ratelimit-remaining"), "4999");
     let tag = header(&first, "etag");
     let again = world.api(TOKEN, "/user").header("if-none-match", &tag);
@@ -157,12 +147,7 @@ async fn outages_and_limits_come_and_go_as_told() {
     assert_eq!(world.status("/user").await, 200);
 
     let calls = world.control(Method::GET, "/calls", json!(null)).await;
-    let statuses: Vec<&Value> = calls
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|c| &c["status"])
-        .collect();
+    let statuses: Vec<&Value> = calls.as_array().unwrap().iter().map(|c| &c["status"]).collect();
     assert_eq!(statuses, [503, 403, 200]);
 }
 

@@ -38,9 +38,7 @@ async fn press(world: &World, user: &str) -> Url {
 
 fn parameter(url: &Url, name: &str) -> Option<String> {
     let mut pairs = url.query_pairs();
-    pairs
-        .find(|(key, _)| key == name)
-        .map(|(_, v)| v.into_owned())
+    pairs.find(|(key, _)| key == name).map(|(_, v)| v.into_owned())
 }
 
 async fn sign_in(world: &World, user: &str) -> String {
@@ -122,38 +120,24 @@ async fn r28_a_code_needs_the_secret_and_the_verifier_of_its_challenge() {
     let answer = exchange(&world, &code, "s3cret", "another-verifier").await;
     assert_eq!(answer["error"], "bad_verification_code");
     let answer = exchange(&world, &code, "s3cret", VERIFIER).await;
-    assert_eq!(
-        answer["error"], "bad_verification_code",
-        "the code is spent"
-    );
+    assert_eq!(answer["error"], "bad_verification_code", "the code is spent");
 }
 
 #[tokio::test]
 async fn refusing_and_foreign_addresses_are_told_to_the_registered_callback() {
     let world = World::new().await;
     let denied = press(&world, "").await;
-    assert_eq!(
-        parameter(&denied, "error").as_deref(),
-        Some("access_denied")
-    );
+    assert_eq!(parameter(&denied, "error").as_deref(), Some("access_denied"));
     let answer = world
         .web(Method::GET, "/login/oauth/authorize")
-        .query(&[
-            ("client_id", "portal"),
-            ("redirect_uri", "http://127.0.0.1/elsewhere"),
-        ])
+        .query(&[("client_id", "portal"), ("redirect_uri", "http://127.0.0.1/elsewhere")])
         .send()
         .await
         .unwrap();
     let to = Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
     assert_eq!(to.path(), "/auth/callback");
-    assert_eq!(
-        parameter(&to, "error").as_deref(),
-        Some("redirect_uri_mismatch")
-    );
-    let unknown = world
-        .web(Method::GET, "/login/oauth/authorize?client_id=nobody")
-        .send();
+    assert_eq!(parameter(&to, "error").as_deref(), Some("redirect_uri_mismatch"));
+    let unknown = world.web(Method::GET, "/login/oauth/authorize?client_id=nobody").send();
     assert_eq!(unknown.await.unwrap().status(), 404);
 }
 
@@ -167,10 +151,7 @@ async fn without_an_accept_header_the_answer_is_a_form() {
         .await
         .unwrap();
     let text = answer.text().await.unwrap();
-    assert!(
-        text.contains("error=incorrect_client_credentials&"),
-        "{text}"
-    );
+    assert!(text.contains("error=incorrect_client_credentials&"), "{text}");
 }
 
 #[tokio::test]

@@ -8,26 +8,10 @@ use super::World;
 async fn verify(world: &World, token: &str) -> Result<Value, ErrorKind> {
     let base = world.sandbox.github_url();
     let discovery = format!("{base}/oidc/.well-known/openid-configuration");
-    let discovery: Value = world
-        .http
-        .get(discovery)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let discovery: Value = world.http.get(discovery).send().await.unwrap().json().await.unwrap();
     assert_eq!(discovery["issuer"], format!("{base}/oidc"));
     let keys = discovery["jwks_uri"].as_str().unwrap();
-    let keys: JwkSet = world
-        .http
-        .get(keys)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let keys: JwkSet = world.http.get(keys).send().await.unwrap().json().await.unwrap();
     let key = DecodingKey::from_jwk(&keys.keys[0]).unwrap();
     let mut rules = Validation::new(Algorithm::RS256);
     rules.set_issuer(&[format!("{base}/oidc")]);
@@ -69,9 +53,7 @@ async fn a_jobs_token_verifies_against_the_published_keys_and_says_who_ran_what(
     }
     let lifetime = claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap();
     assert_eq!(lifetime, 300);
-    let other = verify(&world, &mint(&world, json!({})).await)
-        .await
-        .unwrap();
+    let other = verify(&world, &mint(&world, json!({})).await).await.unwrap();
     assert_ne!(claims["jti"], other["jti"]);
 }
 
@@ -79,28 +61,16 @@ async fn a_jobs_token_verifies_against_the_published_keys_and_says_who_ran_what(
 async fn r30_forged_and_stale_tokens_can_be_made_and_do_not_verify() {
     let world = World::new().await;
     let stranger = mint(&world, json!({ "key": "stranger" })).await;
-    assert_eq!(
-        verify(&world, &stranger).await,
-        Err(ErrorKind::InvalidSignature)
-    );
+    assert_eq!(verify(&world, &stranger).await, Err(ErrorKind::InvalidSignature));
     let forged = mint(&world, json!({ "algorithm": "HS256" })).await;
-    assert_eq!(
-        verify(&world, &forged).await,
-        Err(ErrorKind::InvalidAlgorithm)
-    );
+    assert_eq!(verify(&world, &forged).await, Err(ErrorKind::InvalidAlgorithm));
     let unsigned = mint(&world, json!({ "algorithm": "none" })).await;
     assert!(unsigned.ends_with('.'));
     assert!(verify(&world, &unsigned).await.is_err());
     let over = mint(&world, json!({ "expires_in": -10 })).await;
-    assert_eq!(
-        verify(&world, &over).await,
-        Err(ErrorKind::ExpiredSignature)
-    );
+    assert_eq!(verify(&world, &over).await, Err(ErrorKind::ExpiredSignature));
     let elsewhere = mint(&world, json!({ "audience": "other" })).await;
-    assert_eq!(
-        verify(&world, &elsewhere).await,
-        Err(ErrorKind::InvalidAudience)
-    );
+    assert_eq!(verify(&world, &elsewhere).await, Err(ErrorKind::InvalidAudience));
 }
 
 #[tokio::test]

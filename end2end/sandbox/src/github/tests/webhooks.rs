@@ -74,8 +74,7 @@ async fn r29_a_push_is_signed_and_names_its_commits() {
 async fn r29_a_redelivery_repeats_the_delivery_id_and_the_body() {
     let world = World::new().await;
     let (url, inbox) = receiver().await;
-    let spec =
-        json!({ "url": url, "secret": "hush", "event": "workflow_run", "repository": "acme/rag" });
+    let spec = json!({ "url": url, "secret": "hush", "event": "workflow_run", "repository": "acme/rag" });
     let sent = world.control(Method::POST, "/webhooks", spec).await;
     let id = sent["delivery"].as_str().unwrap();
     let path = format!("/webhooks/{id}/redeliver");
@@ -83,10 +82,7 @@ async fn r29_a_redelivery_repeats_the_delivery_id_and_the_body() {
     assert_eq!(again["redelivery"], true);
     let inbox = inbox.lock().unwrap();
     assert_eq!(inbox[0].1, inbox[1].1);
-    assert_eq!(
-        inbox[0].0["x-github-delivery"],
-        inbox[1].0["x-github-delivery"]
-    );
+    assert_eq!(inbox[0].0["x-github-delivery"], inbox[1].0["x-github-delivery"]);
     let payload: Value = serde_json::from_slice(&inbox[0].1).unwrap();
     assert_eq!(payload["action"], "completed");
     assert_eq!(payload["workflow_run"]["id"], 8801);
