@@ -37,7 +37,8 @@ pub struct Options {
     pub speed: f64,
     /// Start with the clock standing still, to be stepped.
     pub frozen: bool,
-    /// Append every AWS request and its answer to this file, one JSON object a line.
+    /// Append every request to AWS and to GitHub's API, with its answer, to this file, one JSON
+    /// object a line.
     pub record: Option<PathBuf>,
 }
 
@@ -102,6 +103,12 @@ impl Sandbox {
 
         let aws_state = Aws::new(clock.clone(), options.record.as_deref())?;
         let github_state = GitHub::new(clock.clone());
+        if let Some(path) = &options.record {
+            github_state.record_to(path).map_err(|source| Error::File {
+                path: path.clone(),
+                source,
+            })?;
+        }
         let servers = vec![
             serve_with_reset(aws_listener, aws_state.router()),
             serve(github_listener, github_state.router(url(github))),

@@ -27,7 +27,7 @@ struct Arguments {
     /// Start with the clock standing still
     #[arg(long)]
     frozen: bool,
-    /// Append every AWS request and its answer to this file, as JSON lines
+    /// Append every request to AWS and to GitHub's API, with its answer, to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 }
