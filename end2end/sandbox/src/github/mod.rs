@@ -15,6 +15,7 @@ mod oauth;
 mod oauth_page;
 mod oidc;
 mod seed;
+mod sow;
 mod webhooks;
 mod world;
 

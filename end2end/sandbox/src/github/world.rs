@@ -215,7 +215,8 @@ impl Org {
         }
     }
 
-    /// Joining a team invites to, or joins, the organisation too.
+    /// Joining a team joins the organisation, and accepts whatever invitations were open; being
+    /// invited to a team invites to the organisation.
     pub(crate) fn join_team(&mut self, slug: &str, user: u64, membership: TeamMembership) -> bool {
         if self.team(slug).is_none() {
             return false;
@@ -224,7 +225,15 @@ impl Org {
             admin: false,
             state: membership.state,
         };
-        self.members.entry(user).or_insert(joined);
+        let in_org = self.members.entry(user).or_insert(joined);
+        if membership.state == MembershipState::Active {
+            in_org.state = MembershipState::Active;
+            for team in &mut self.teams {
+                if let Some(invited) = team.members.get_mut(&user) {
+                    invited.state = MembershipState::Active;
+                }
+            }
+        }
         if let Some(team) = self.team_mut(slug) {
             team.members.insert(user, membership);
         }

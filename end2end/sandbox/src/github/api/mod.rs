@@ -5,6 +5,7 @@
 
 mod orgs;
 pub(crate) mod render;
+mod render_repo;
 mod repos;
 mod users;
 
@@ -61,11 +62,14 @@ impl Caller {
 
 /// A refusal in GitHub's words.
 pub(crate) fn error(status: StatusCode, message: &str) -> Response {
-    let body = json!({
+    let mut body = json!({
         "message": message,
         "documentation_url": "https://docs.github.com/rest",
-        "status": status.as_str(),
     });
+    // The published shape of a validation error has no status.
+    if status != StatusCode::UNPROCESSABLE_ENTITY {
+        body["status"] = json!(status.as_str());
+    }
     (status, Json(body)).into_response()
 }
 

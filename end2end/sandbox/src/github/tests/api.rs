@@ -160,3 +160,36 @@ async fn a_run_knows_its_commit_and_who_started_it() {
     assert_eq!(run["triggering_actor"]["id"], 12);
     assert_eq!(run["conclusion"], "success");
 }
+
+#[tokio::test]
+async fn a_member_sees_the_organisation_its_teams_and_their_own_part_in_them() {
+    let world = World::new().await;
+    assert_eq!(world.get("/user/orgs").await[0]["login"], "acme");
+    assert_eq!(world.get("/orgs/acme").await["id"], 90);
+    let teams = world.get("/orgs/acme/teams").await;
+    assert_eq!(teams[0]["slug"], "release-approvers");
+    assert_eq!(world.get(TEAM).await["members_count"], 2);
+    let membership = world.get("/orgs/acme/memberships/ada-acme").await;
+    assert_eq!(membership["role"], "admin");
+    assert_eq!(world.get("/rate_limit").await["rate"]["limit"], 5000);
+    assert_eq!(world.status("/user/emails").await, 404, "lacks the scope");
+}
+
+#[tokio::test]
+async fn secret_teams_are_for_their_members_and_owners_and_children_count_in_their_parents() {
+    let world = World::new().await;
+    for team in [
+        json!({ "slug": "incident", "secret": true, "members": ["ada-acme"] }),
+        json!({ "slug": "on-call", "parent": "release-approvers", "members": ["cleo-acme"] }),
+    ] {
+        world.control(Method::POST, "/orgs/acme/teams", team).await;
+    }
+    let spec = json!({ "token": "ghp_ben", "user": "ben-acme", "scopes": ["read:org"] });
+    world.control(Method::POST, "/tokens", spec).await;
+    let hidden = world.api("ghp_ben", "/orgs/acme/teams/incident");
+    assert_eq!(hidden.send().await.unwrap().status(), 404);
+    assert_eq!(world.status("/orgs/acme/teams/incident").await, 200);
+    let child = world.get("/orgs/acme/teams/on-call").await;
+    assert_eq!(child["parent"]["slug"], "release-approvers");
+    assert_eq!(world.get(TEAM).await["members_count"], 3);
+}
