@@ -2,3 +2,5 @@
 //! over this library.
 //!
 //! Who may import whom is drawn in ARCHITECTURE.md and held by `tests/layering.rs`.
+
+pub mod config;

@@ -1,0 +1,301 @@
+//! The shape of the file, as it is written. Every member is documented here once: the JSON Schema is made from it.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer};
+use std::{borrow::Cow, collections::BTreeMap, ops::Range};
+
+/// A value that knows where in the file it stands.
+#[derive(Debug, Clone)]
+pub struct At<T>(toml::Spanned<T>);
+
+impl<T> At<T> {
+    pub fn get(&self) -> &T {
+        self.0.get_ref()
+    }
+
+    pub fn span(&self) -> Range<usize> {
+        self.0.span()
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        toml::Spanned::deserialize(deserializer).map(Self)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for At<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+/// Tidegate's configuration.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    #[serde(default)]
+    pub server: Server,
+    #[serde(default)]
+    pub database: Database,
+    pub github: Github,
+    #[serde(default)]
+    pub aws: Aws,
+    #[serde(default)]
+    pub worker: Worker,
+    /// Which GitHub teams have which role.
+    pub roles: Roles,
+    /// In the order in which a release passes through them.
+    pub environments: Vec<Environment>,
+    /// Named policies; a target names the one it is under.
+    pub policies: BTreeMap<String, Policy>,
+    #[serde(default)]
+    pub services: Vec<Service>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Address and port to listen on.
+    pub listen: At<String>,
+    /// The address people use, such as `https://tidegate.example.org`. HTTPS unless the host is this machine.
+    pub public_url: At<String>,
+    /// Believe `X-Forwarded-For`: only behind a load balancer that sets it.
+    pub behind_proxy: bool,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: At(toml::Spanned::new(0..0, "127.0.0.1:8080".to_owned())),
+            public_url: At(toml::Spanned::new(0..0, "http://127.0.0.1:8080".to_owned())),
+            behind_proxy: false,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// `sqlite://PATH` or `postgres://…`. The environment's `TIDEGATE_DATABASE_URL` wins.
+    pub url: String,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            url: "sqlite://tidegate.db".to_owned(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Github {
+    /// The organisation whose teams are meant.
+    pub organisation: String,
+    /// Of the OAuth app. Its secret comes from `TIDEGATE_GITHUB_CLIENT_SECRET`.
+    pub client_id: String,
+    #[serde(default = "web_url")]
+    pub web_url: String,
+    #[serde(default = "api_url")]
+    pub api_url: String,
+    /// Issuer of the Actions OIDC tokens.
+    #[serde(default = "oidc_issuer")]
+    pub oidc_issuer: String,
+    /// What workflows ask their tokens for.
+    #[serde(default = "oidc_audience")]
+    pub oidc_audience: String,
+}
+
+fn web_url() -> String {
+    "https://github.com".to_owned()
+}
+
+fn api_url() -> String {
+    "https://api.github.com".to_owned()
+}
+
+fn oidc_issuer() -> String {
+    "https://token.actions.githubusercontent.com".to_owned()
+}
+
+fn oidc_audience() -> String {
+    "tidegate".to_owned()
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Aws {
+    pub region: String,
+}
+
+impl Default for Aws {
+    fn default() -> Self {
+        Self {
+            region: "eu-west-1".to_owned(),
+        }
+    }
+}
+
+/// How the worker paces itself.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Worker {
+    /// Deployments worked on at the same time.
+    pub concurrency: usize,
+    /// Seconds a claim lasts without being renewed.
+    pub lease_seconds: i64,
+    /// Seconds after which a call that left no trace at the cloud is taken as never made.
+    pub settle_seconds: i64,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self {
+            concurrency: 16,
+            lease_seconds: 30,
+            settle_seconds: 60,
+        }
+    }
+}
+
+/// For each role the slugs of the teams that have it.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Roles {
+    pub viewer: Vec<At<String>>,
+    pub deployer: Vec<At<String>>,
+    pub approver: Vec<At<String>>,
+    pub auditor: Vec<At<String>>,
+    pub admin: Vec<At<String>>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    pub name: At<String>,
+    #[serde(default)]
+    pub production: bool,
+}
+
+/// What it takes to deploy.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Gates that must have passed, in order.
+    #[serde(default)]
+    pub gates: Vec<At<String>>,
+    /// Joined by AND; one person fills one place. Empty: automatic.
+    pub approvals: Vec<QuorumRule>,
+    /// For one-person teams: the requester and the authors may approve, and it is labelled.
+    #[serde(default)]
+    pub solo: bool,
+    /// How long the approvals may take, such as `24h`.
+    #[serde(default)]
+    pub approve_within: Option<At<String>>,
+    /// How long after the last approval it must start, such as `1h`.
+    #[serde(default)]
+    pub start_within: Option<At<String>>,
+    /// A newer request replaces one that still waits.
+    #[serde(default)]
+    pub supersede: bool,
+    /// The same digest must have succeeded in this environment before.
+    #[serde(default)]
+    pub promote_from: Option<At<String>>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuorumRule {
+    /// Members of any of these teams count.
+    pub teams: Vec<At<String>>,
+    pub count: At<u8>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    pub name: At<String>,
+    #[serde(default)]
+    pub description: String,
+    /// `owner/name` on GitHub.
+    pub repository: At<String>,
+    /// Numeric id of the repository (`gh api repos/OWNER/NAME --jq .id`).
+    pub repository_id: i64,
+    #[serde(default)]
+    pub ci: Ci,
+    /// By environment.
+    pub targets: BTreeMap<String, At<Target>>,
+}
+
+/// Which workflow runs may report.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ci {
+    /// `*` at the end matches any rest.
+    pub refs: Vec<String>,
+    /// Paths of workflow files; empty: any.
+    pub workflows: Vec<String>,
+    /// GitHub environments; empty: any or none.
+    pub environments: Vec<String>,
+}
+
+impl Default for Ci {
+    fn default() -> Self {
+        Self {
+            refs: vec!["refs/heads/main".to_owned()],
+            workflows: Vec::new(),
+            environments: Vec::new(),
+        }
+    }
+}
+
+/// A service in an environment.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    pub engine: Engine,
+    /// Name of a policy.
+    pub policy: At<String>,
+    /// `all-at-once`, `canary 10% 5m`, `linear 10% 1m`.
+    #[serde(default)]
+    pub traffic: Option<At<String>>,
+    /// A deployment that still runs then is stopped and rolled back; `60m` when left out.
+    #[serde(default)]
+    pub deadline: Option<At<String>>,
+    pub cluster: String,
+    /// Name of the ECS service; the service's own name when left out.
+    #[serde(default)]
+    pub ecs_service: Option<String>,
+    /// Container whose image is replaced.
+    pub container: String,
+    /// Port the load balancer sends to.
+    #[serde(default = "port")]
+    pub port: u16,
+    /// CodeDeploy application.
+    pub application: String,
+    pub deployment_group: String,
+    /// A deployment configuration of your own that runs the traffic plan.
+    #[serde(default)]
+    pub deployment_config: Option<String>,
+}
+
+const fn port() -> u16 {
+    8080
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// ECS blue/green through CodeDeploy.
+    EcsCodedeploy,
+}

@@ -1,0 +1,119 @@
+//! A configuration says what is wrong with it: where, what, and what to write instead.
+
+use super::parse;
+
+const DEMO: &str = include_str!("../../../infra/demo/tidegate.toml");
+
+/// The example with one edit, and what is said about it.
+fn said(from: &str, to: &str) -> String {
+    assert!(DEMO.contains(from), "the example has no {from:?}");
+    parse("tidegate.toml", &DEMO.replacen(from, to, 1))
+        .expect_err("the edit breaks it")
+        .to_string()
+}
+
+fn line_of(text: &str) -> usize {
+    DEMO.lines()
+        .position(|line| line.contains(text))
+        .expect("the example has that line")
+        + 1
+}
+
+#[test]
+fn the_example_is_valid() {
+    let loaded = parse("tidegate.toml", DEMO).unwrap_or_else(|problems| panic!("{problems}"));
+    let names: Vec<&str> = loaded
+        .catalog
+        .services
+        .iter()
+        .map(|service| service.name.as_str())
+        .collect();
+    assert_eq!(names, ["orchestrator", "intent-classifier", "rag", "guardrails"]);
+    assert_eq!(loaded.catalog.services[3].targets[1].policy.places(), 2);
+    assert_eq!(loaded.hash.len(), 64);
+}
+
+#[test]
+fn a_misspelt_member_is_named_with_line_column_and_the_right_spelling() {
+    let said = said("deployer = [", "deploier = [");
+    assert!(
+        said.starts_with(&format!(
+            "tidegate.toml:{}:1: unknown field `deploier`",
+            line_of("deployer = [")
+        )),
+        "{said}"
+    );
+    assert!(said.contains("did you mean `deployer`?"), "{said}");
+}
+
+#[test]
+fn a_policy_that_does_not_exist_is_named_with_the_closest_one() {
+    let said = said("policy = \"production\"", "policy = \"prodution\"");
+    let line = line_of("policy = \"production\"");
+    assert!(
+        said.starts_with(&format!("tidegate.toml:{line}:10: there is no policy \"prodution\"")),
+        "{said}"
+    );
+    assert!(said.contains("did you mean \"production\"?"), "{said}");
+}
+
+#[test]
+fn a_traffic_plan_that_codedeploy_cannot_run_is_refused_with_those_it_can() {
+    let said = said("canary 10% 5m", "canary 20% 5m");
+    assert!(
+        said.contains("20 % for 5 min, then 100 %") && said.contains("linear 10% 3m"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_quorum_team_without_the_approver_role_is_found_before_it_is_needed() {
+    let said = said(
+        "approver = [\"release-approvers\", \"security\", \"platform\"]",
+        "approver = [\"release-approvers\"]",
+    );
+    assert!(said.contains("add \"security\" to roles.approver"), "{said}");
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let text = DEMO
+        .replacen("24h", "a day", 1)
+        .replacen("127.0.0.1:8080", "nowhere", 1);
+    let problems = parse("tidegate.toml", &text).unwrap_err();
+    assert_eq!(problems.list().len(), 2, "{problems}");
+}
+
+#[test]
+fn plain_http_is_for_this_machine_only() {
+    let said = said(
+        "public_url = \"http://127.0.0.1:8080\"",
+        "public_url = \"http://tidegate.example.org\"",
+    );
+    assert!(said.contains("write https://"), "{said}");
+}
+
+#[test]
+fn text_that_is_not_toml_says_where() {
+    let said = parse("tidegate.toml", "[server\nlisten = 1").unwrap_err().to_string();
+    assert!(said.starts_with("tidegate.toml:1:"), "{said}");
+}
+
+#[test]
+fn the_schema_describes_every_section() {
+    let schema = serde_json::to_value(super::schema()).unwrap();
+    let members: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+    for member in [
+        "server",
+        "database",
+        "github",
+        "aws",
+        "worker",
+        "roles",
+        "environments",
+        "policies",
+        "services",
+    ] {
+        assert!(members.iter().any(|known| *known == member), "{member}");
+    }
+}
