@@ -65,6 +65,10 @@ impl Refused {
     pub(crate) fn bad(reason: impl Into<String>) -> Self {
         Self(StatusCode::BAD_REQUEST, reason.into())
     }
+
+    pub(crate) fn unknown(what: impl Into<String>) -> Self {
+        Self(StatusCode::NOT_FOUND, what.into())
+    }
 }
 
 impl IntoResponse for Refused {

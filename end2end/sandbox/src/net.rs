@@ -26,6 +26,12 @@ use tokio::{
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ResetSwitch(Arc<AtomicBool>);
 
+impl ResetSwitch {
+    pub(crate) fn arm(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Accepts connections that carry a [`ResetSwitch`].
 #[derive(Debug)]
 pub(crate) struct ResettableListener(pub(crate) TcpListener);

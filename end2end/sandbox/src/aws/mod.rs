@@ -1,30 +1,288 @@
 //! AWS: CodeDeploy, ECS and ECR behind one endpoint, as the SDKs are pointed at one.
+//!
+//! A request is recognised by its protocol, logged, struck by a fault if one is in place,
+//! and performed on the account at the present virtual time. It is performed in a task of
+//! its own: as in the real service, a client that gives up does not undo it.
 
-use std::path::Path;
+mod calls;
+mod codedeploy;
+mod control;
+mod ecr;
+mod ecs;
+mod faults;
+mod model;
+mod protocol;
+mod seed;
 
-use axum::Router;
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use crate::{Clock, Error};
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use self::{
+    calls::{CallLog, Outcome},
+    faults::{Faults, Hit, Kind, When},
+    model::{Account, At},
+    protocol::{AwsError, PROTOCOLS, Protocol, Service, Target, without_nulls},
+};
+use crate::{Clock, Error, net::ResetSwitch};
+
+const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 /// The account: its resources, its call log and its faults. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Aws {
     clock: Clock,
+    account: Arc<Mutex<Account>>,
+    calls: CallLog,
+    faults: Faults,
+}
+
+/// What is sent back, if anything is.
+enum Reply {
+    Answer(Result<Value, AwsError>),
+    Reset,
+    Nothing,
 }
 
 impl Aws {
-    pub(crate) fn new(clock: Clock, _record: Option<&Path>) -> Result<Self, Error> {
-        Ok(Self { clock })
+    pub(crate) fn new(clock: Clock, record: Option<&Path>) -> Result<Self, Error> {
+        let salt = uuid::Uuid::now_v7().to_string();
+        Ok(Self {
+            clock,
+            account: Arc::new(Mutex::new(Account::new(salt))),
+            calls: CallLog::new(record)?,
+            faults: Faults::default(),
+        })
     }
 
     /// The endpoint of every AWS service.
     pub(crate) fn router(&self) -> Router {
-        let _ = self.clock.now();
-        Router::new()
+        Router::new().fallback(answer).with_state(self.clone())
     }
 
     /// `/aws/…` and `/faults…` of the control API.
     pub(crate) fn control_router(&self) -> Router {
-        Router::new()
+        control::router(self.clone())
     }
+
+    /// The account as it stands now.
+    fn account(&self) -> MutexGuard<'_, Account> {
+        let mut account = self.account.lock().unwrap_or_else(PoisonError::into_inner);
+        codedeploy::life::advance(&mut account, self.clock.now());
+        account
+    }
+
+    /// Performs an operation on the account.
+    fn perform(&self, target: &Target, body: Value) -> Result<Value, AwsError> {
+        let mut account = self.account();
+        let now = self.clock.now();
+        let answer = match target.service {
+            Some(Service::CodeDeploy) => {
+                codedeploy::call(&mut account, now, &target.operation, body)
+            }
+            Some(Service::Ecs) => ecs::call(&mut account, now, &target.operation, body),
+            Some(Service::Ecr) => ecr::call(&account, &target.operation, body),
+            None => Err(AwsError::unknown_operation()),
+        };
+        answer.map(without_nulls)
+    }
+
+    /// Takes a request through its faults to its reply.
+    async fn handle(&self, number: u64, target: &Target, body: Value) -> Reply {
+        let group = codedeploy::group_of(&self.account(), &body);
+        let hit = self.faults.strike(&target.operation, group.as_deref());
+        if let Some(hit) = &hit {
+            self.calls
+                .update(number, |call| call.fault = Some(hit.id.clone()));
+            if let Some(reply) = self.before(hit).await {
+                return reply;
+            }
+        }
+        let answer = self.perform(target, body);
+        self.calls
+            .update(number, |call| call.effect = answer.is_ok());
+        match hit {
+            Some(hit) => self.after(&hit, answer).await,
+            None => Reply::Answer(answer),
+        }
+    }
+
+    /// The reply that a fault gives before the operation is performed.
+    async fn before(&self, hit: &Hit) -> Option<Reply> {
+        match &hit.kind {
+            Kind::Throttle => Some(Reply::Answer(Err(AwsError::throttled()))),
+            Kind::Error {
+                when: When::Before, ..
+            } => Some(Reply::Answer(Err(error_of(&hit.kind)))),
+            Kind::Reset { when: When::Before } => Some(Reply::Reset),
+            Kind::Hold { when: When::Before } => {
+                (!self.faults.wait(&hit.id).await).then_some(Reply::Nothing)
+            }
+            Kind::Delay { milliseconds } => {
+                tokio::time::sleep(Duration::from_millis(*milliseconds)).await;
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// The reply once the operation has been performed.
+    async fn after(&self, hit: &Hit, answer: Result<Value, AwsError>) -> Reply {
+        match &hit.kind {
+            Kind::Error {
+                when: When::After, ..
+            } => Reply::Answer(Err(error_of(&hit.kind))),
+            Kind::Reset { when: When::After } => Reply::Reset,
+            Kind::Hold { when: When::After } => {
+                if self.faults.wait(&hit.id).await {
+                    Reply::Answer(answer)
+                } else {
+                    Reply::Nothing
+                }
+            }
+            Kind::Invisible { seconds } => {
+                self.hide(&answer, *seconds);
+                Reply::Answer(answer)
+            }
+            _ => Reply::Answer(answer),
+        }
+    }
+
+    /// Hides the deployment that the answer names.
+    fn hide(&self, answer: &Result<Value, AwsError>, seconds: f64) {
+        let Some(id) = answer
+            .as_ref()
+            .ok()
+            .and_then(|answer| answer["deploymentId"].as_str())
+        else {
+            return;
+        };
+        let wait = SignedDuration::try_from_secs_f64(seconds).unwrap_or_default();
+        let from = self.clock.now().saturating_add(wait).map(At).ok();
+        if let Some(deployment) = self.account().deployment_mut(id) {
+            deployment.visible_from = from;
+        }
+    }
+}
+
+fn error_of(kind: &Kind) -> AwsError {
+    let Kind::Error {
+        status,
+        code,
+        message,
+        ..
+    } = kind
+    else {
+        return AwsError::internal();
+    };
+    let usual = AwsError::internal();
+    AwsError {
+        status: StatusCode::from_u16(*status).unwrap_or(usual.status),
+        code: code.clone().unwrap_or(usual.code),
+        message: message.clone().or(usual.message),
+    }
+}
+
+/// Answers whatever comes to the endpoint.
+async fn answer(
+    State(aws): State<Aws>,
+    ConnectInfo(switch): ConnectInfo<ResetSwitch>,
+    request: Request,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let recognised = PROTOCOLS
+        .iter()
+        .find_map(|protocol| Some((*protocol, protocol.recognise(&head)?)));
+    let Some((protocol, target)) = recognised else {
+        let unknown = PROTOCOLS[0].encode(&Err(AwsError::unknown_operation()));
+        return respond(unknown.status, unknown.headers, unknown.body);
+    };
+    // In a task of its own, so that it goes on when the client hangs up.
+    let reply = tokio::spawn(process(aws, protocol, target, head, body)).await;
+    match reply {
+        Ok(Some((status, headers, body))) => respond(status, headers, body),
+        Ok(None) => reset(&switch),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// From the log to the wire. `None`: the connection is to be reset.
+async fn process(
+    aws: Aws,
+    protocol: &'static dyn Protocol,
+    target: Target,
+    head: Parts,
+    body: Bytes,
+) -> Option<(StatusCode, HeaderMap, Bytes)> {
+    let decoded = protocol.decode(&body);
+    let shown = decoded
+        .clone()
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
+    let number = aws.calls.begin(
+        aws.clock.now(),
+        protocol.name(),
+        target.service,
+        &target.operation,
+        shown,
+        &head.headers,
+    );
+    let signed = head.headers.contains_key(header::AUTHORIZATION);
+    let reply = match decoded {
+        _ if !signed => Reply::Answer(Err(AwsError::missing_authentication())),
+        Err(error) => Reply::Answer(Err(error)),
+        Ok(body) => aws.handle(number, &target, body).await,
+    };
+    match reply {
+        Reply::Answer(answer) => {
+            let wire = protocol.encode(&answer);
+            aws.calls.answered(number, wire.status.as_u16(), &answer);
+            Some((wire.status, wire.headers, wire.body))
+        }
+        Reply::Reset => {
+            aws.calls.unanswered(number, Outcome::Reset);
+            None
+        }
+        Reply::Nothing => {
+            aws.calls.unanswered(number, Outcome::Dropped);
+            None
+        }
+    }
+}
+
+fn respond(status: StatusCode, mut headers: HeaderMap, body: Bytes) -> Response {
+    let id = uuid::Uuid::now_v7().to_string();
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert("x-amzn-requestid", id);
+    }
+    (status, headers, body).into_response()
+}
+
+/// Begins an answer and resets the connection before its end.
+fn reset(switch: &ResetSwitch) -> Response {
+    switch.arm();
+    let pieces = futures::stream::iter([
+        Ok(Bytes::from_static(b"{")),
+        Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset)),
+    ]);
+    Response::builder()
+        .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
+        .header(header::CONTENT_LENGTH, "64")
+        .body(Body::from_stream(pieces))
+        .unwrap_or_default()
 }

@@ -1,0 +1,191 @@
+//! The log of every request in the order it came, and the file it may be recorded to.
+
+use std::{
+    fs::File,
+    io::Write as _,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use axum::http::HeaderMap;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::protocol::{AwsError, Service};
+use crate::Error;
+
+/// What became of a request, as far as its sender is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    /// Not answered yet.
+    Pending,
+    Answered,
+    /// The connection was reset instead of an answer.
+    Reset,
+    /// The answer was never sent: its fault was deleted while it was held.
+    Dropped,
+}
+
+/// One request.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Call {
+    pub number: u64,
+    /// Virtual time of its arrival, RFC 3339.
+    pub time: String,
+    pub protocol: &'static str,
+    pub service: Option<Service>,
+    pub operation: String,
+    pub request: Value,
+    /// As the SDK numbers the tries of one call (`amz-sdk-request`), from 1.
+    pub attempt: Option<u32>,
+    /// The same for all tries of one call (`amz-sdk-invocation-id`).
+    pub invocation: Option<String>,
+    pub outcome: Outcome,
+    /// Whether the operation was performed and succeeded, whatever was answered.
+    pub effect: bool,
+    pub status: Option<u16>,
+    pub error: Option<String>,
+    pub response: Option<Value>,
+    /// The fault that befell it.
+    pub fault: Option<String>,
+}
+
+/// A shared handle to the log.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallLog(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    calls: Vec<Call>,
+    count: u64,
+    file: Option<File>,
+}
+
+impl CallLog {
+    pub(crate) fn new(record: Option<&Path>) -> Result<Self, Error> {
+        let file = record
+            .map(|path| {
+                File::options()
+                    .create(true)
+                    .append(true)
+                    .open(path)
+                    .map_err(|source| Error::File {
+                        path: path.to_owned(),
+                        source,
+                    })
+            })
+            .transpose()?;
+        Ok(Self(Arc::new(Mutex::new(Inner {
+            file,
+            ..Inner::default()
+        }))))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a request that has come in and returns its number.
+    pub(crate) fn begin(
+        &self,
+        now: Timestamp,
+        protocol: &'static str,
+        service: Option<Service>,
+        operation: &str,
+        request: Value,
+        headers: &HeaderMap,
+    ) -> u64 {
+        let text = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
+        let mut inner = self.inner();
+        inner.count += 1;
+        let number = inner.count;
+        inner.calls.push(Call {
+            number,
+            time: now.to_string(),
+            protocol,
+            service,
+            operation: operation.to_owned(),
+            request,
+            attempt: text("amz-sdk-request").and_then(|value| {
+                value
+                    .split(';')
+                    .find_map(|part| part.trim().strip_prefix("attempt=")?.parse().ok())
+            }),
+            invocation: text("amz-sdk-invocation-id"),
+            outcome: Outcome::Pending,
+            effect: false,
+            status: None,
+            error: None,
+            response: None,
+            fault: None,
+        });
+        number
+    }
+
+    /// Changes an entry, unless the log was cleared meanwhile.
+    pub(crate) fn update(&self, number: u64, edit: impl FnOnce(&mut Call)) {
+        if let Some(call) = self
+            .inner()
+            .calls
+            .iter_mut()
+            .find(|call| call.number == number)
+        {
+            edit(call);
+        }
+    }
+
+    /// Notes what was answered, and records the exchange.
+    pub(crate) fn answered(&self, number: u64, status: u16, answer: &Result<Value, AwsError>) {
+        self.update(number, |call| {
+            call.outcome = Outcome::Answered;
+            call.status = Some(status);
+            match answer {
+                Ok(response) => call.response = Some(response.clone()),
+                Err(error) => {
+                    call.error = Some(error.code.clone());
+                    call.response = Some(json!({ "__type": error.code, "message": error.message }));
+                }
+            }
+        });
+        self.record(number);
+    }
+
+    /// Notes that no answer was sent, and records the request.
+    pub(crate) fn unanswered(&self, number: u64, outcome: Outcome) {
+        self.update(number, |call| call.outcome = outcome);
+        self.record(number);
+    }
+
+    fn record(&self, number: u64) {
+        let mut inner = self.inner();
+        let Inner { calls, file, .. } = &mut *inner;
+        let (Some(file), Some(call)) = (
+            file.as_mut(),
+            calls.iter().find(|call| call.number == number),
+        ) else {
+            return;
+        };
+        if let Err(error) = serde_json::to_string(call)
+            .map_err(std::io::Error::from)
+            .and_then(|line| writeln!(file, "{line}"))
+        {
+            tracing::error!(%error, "cannot record a call");
+        }
+    }
+
+    /// Every call, or those of one operation.
+    pub(crate) fn list(&self, operation: Option<&str>) -> Vec<Call> {
+        self.inner()
+            .calls
+            .iter()
+            .filter(|call| operation.is_none_or(|name| call.operation == name))
+            .cloned()
+            .collect()
+    }
+
+    pub(crate) fn clear(&self) {
+        self.inner().calls.clear();
+    }
+}

@@ -1,0 +1,203 @@
+//! How a request says what it asks for, and how an answer is written: one [`Protocol`] per
+//! AWS protocol. Operations see and return JSON values whatever the bytes on the wire are.
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+/// One AWS protocol: recognises its requests, reads and writes their bodies.
+pub(crate) trait Protocol: std::fmt::Debug + Sync {
+    /// As botocore's service models call it.
+    fn name(&self) -> &'static str;
+    /// The service and operation, or `None` if the request is not of this protocol.
+    fn recognise(&self, head: &Parts) -> Option<Target>;
+    fn decode(&self, body: &Bytes) -> Result<Value, AwsError>;
+    fn encode(&self, answer: &Result<Value, AwsError>) -> Wire;
+}
+
+/// Every protocol spoken here. A request belongs to the first that recognises it.
+pub(crate) static PROTOCOLS: &[&dyn Protocol] = &[&AwsJson11];
+
+/// The AWS services that answer here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Service {
+    CodeDeploy,
+    Ecs,
+    Ecr,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub service: Option<Service>,
+    pub operation: String,
+}
+
+/// An answer as it goes over the wire.
+#[derive(Debug, Clone)]
+pub(crate) struct Wire {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// An error as AWS reports it: an HTTP status, an exception's name and a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AwsError {
+    pub status: StatusCode,
+    pub code: String,
+    pub message: Option<String>,
+}
+
+impl AwsError {
+    pub(crate) fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code: code.into(),
+            message: Some(message.into()),
+        }
+    }
+
+    pub(crate) fn unknown_operation() -> Self {
+        Self {
+            message: None,
+            ..Self::new("UnknownOperationException", "")
+        }
+    }
+
+    pub(crate) fn missing_authentication() -> Self {
+        Self::new(
+            "MissingAuthenticationTokenException",
+            "Missing Authentication Token",
+        )
+    }
+
+    pub(crate) fn serialization(reason: &serde_json::Error) -> Self {
+        Self::new("SerializationException", reason.to_string())
+    }
+
+    pub(crate) fn throttled() -> Self {
+        Self::new("ThrottlingException", "Rate exceeded")
+    }
+
+    pub(crate) fn internal() -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            ..Self::new(
+                "InternalFailure",
+                "The request processing has failed because of an unknown error, exception, or failure.",
+            )
+        }
+    }
+}
+
+/// JSON over POST to `/`, the operation in `X-Amz-Target`.
+#[derive(Debug)]
+pub(crate) struct AwsJson11;
+
+const TARGETS: [(&str, Service); 3] = [
+    ("CodeDeploy_20141006", Service::CodeDeploy),
+    ("AmazonEC2ContainerServiceV20141113", Service::Ecs),
+    ("AmazonEC2ContainerRegistry_V20150921", Service::Ecr),
+];
+
+impl Protocol for AwsJson11 {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn recognise(&self, head: &Parts) -> Option<Target> {
+        let target = head.headers.get("x-amz-target")?.to_str().ok()?;
+        let (prefix, operation) = target.split_once('.').unwrap_or((target, ""));
+        Some(Target {
+            service: TARGETS
+                .iter()
+                .find(|(name, _)| *name == prefix)
+                .map(|(_, service)| *service),
+            operation: operation.to_owned(),
+        })
+    }
+
+    fn decode(&self, body: &Bytes) -> Result<Value, AwsError> {
+        if body.is_empty() {
+            return Ok(json!({}));
+        }
+        let value: Value =
+            serde_json::from_slice(body).map_err(|error| AwsError::serialization(&error))?;
+        if value.is_object() {
+            Ok(value)
+        } else {
+            Err(AwsError::new(
+                "SerializationException",
+                "Unexpected value type in payload",
+            ))
+        }
+    }
+
+    fn encode(&self, answer: &Result<Value, AwsError>) -> Wire {
+        let (status, body) = match answer {
+            Ok(value) => (StatusCode::OK, value.clone()),
+            Err(error) => (
+                error.status,
+                without_nulls(json!({ "__type": error.code, "message": error.message })),
+            ),
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/x-amz-json-1.1"),
+        );
+        Wire {
+            status,
+            headers,
+            body: Bytes::from(body.to_string()),
+        }
+    }
+}
+
+/// AWS leaves out members that have no value; so does every answer here.
+pub(crate) fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => Value::Object(
+            members
+                .into_iter()
+                .filter(|(_, member)| !member.is_null())
+                .map(|(name, member)| (name, without_nulls(member)))
+                .collect(),
+        ),
+        Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
+}
+
+/// Reads an operation's input; a member of the wrong type is refused as AWS does.
+pub(crate) fn input<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, AwsError> {
+    serde_json::from_value(body).map_err(|error| AwsError::serialization(&error))
+}
+
+/// A time as the JSON protocols write it: seconds since 1970 with milliseconds.
+pub(crate) fn epoch(time: jiff::Timestamp) -> Value {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds since 1970 fit in 53 bits"
+    )]
+    let seconds = time.as_millisecond() as f64 / 1000.0;
+    json!(seconds)
+}
+
+/// One page of a list and the token of the next. The token is the index it starts at, opaque.
+pub(crate) fn page<T: Clone>(
+    items: &[T],
+    token: Option<&str>,
+    size: usize,
+) -> Option<(Vec<T>, Option<String>)> {
+    let start = match token {
+        None => 0,
+        Some(token) => usize::from_str_radix(token.strip_prefix("page-")?, 16).ok()?,
+    };
+    let rest = items.get(start..)?;
+    let end = start + size.min(rest.len());
+    let next = (end < items.len()).then(|| format!("page-{end:08x}"));
+    Some((items[start..end].to_vec(), next))
+}
