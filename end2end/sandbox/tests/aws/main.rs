@@ -1,0 +1,10 @@
+//! The AWS half of the sandbox, over its wire protocol, as a client sees it.
+
+#[cfg(test)]
+mod account;
+#[cfg(test)]
+mod deployments;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod operations;
