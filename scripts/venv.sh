@@ -1,0 +1,20 @@
+#!/bin/sh
+# The Python environment of the checks: botocore's service models, schemathesis. Prints its folder.
+#   PATH="$(scripts/venv.sh)/bin:$PATH"
+set -eu
+cd "$(dirname "$0")/.."
+venv="${CARGO_TARGET_DIR:?}/../venv"
+mkdir -p "$(dirname "$venv")"
+files=$(ls end2end/sandbox/check/requirements.txt end2end/api/requirements.txt 2>/dev/null || true)
+# shellcheck disable=SC2086
+wanted=$(python3 --version; cat /dev/null $files)
+if [ "$(cat "$venv/.tidegate-requirements" 2>/dev/null || true)" != "$wanted" ]; then
+  echo "python: making the environment of the checks" >&2
+  rm -rf "$venv"
+  python3 -m venv "$venv" >&2 || { scripts/apt.sh python3-venv; python3 -m venv "$venv" >&2; }
+  for file in $files; do
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$file" >&2
+  done
+  printf '%s\n' "$wanted" >"$venv/.tidegate-requirements"
+fi
+cd "$venv" && pwd
