@@ -3,8 +3,9 @@
 #   PATH="$(scripts/venv.sh)/bin:$PATH"
 set -eu
 cd "$(dirname "$0")/.."
-venv="${CARGO_TARGET_DIR:?}/../venv"
-mkdir -p "$(dirname "$venv")"
+target="${CARGO_TARGET_DIR:-$HOME/.cache/tidegate/target}"
+venv="$target/../venv"
+mkdir -p "$target"
 files=$(ls end2end/sandbox/check/requirements.txt end2end/api/requirements.txt 2>/dev/null || true)
 # shellcheck disable=SC2086
 wanted=$(python3 --version; cat /dev/null $files)

@@ -10,7 +10,7 @@ NAME=debian-web                       # what the linked rustup toolchain is call
 say() { echo "wasm-target: $*" >&2; }
 
 # A proof holds for one compiler and one route: while both stand, it need not be repeated.
-STAMPS="${CARGO_TARGET_DIR:-target}/stamps"
+STAMPS="${CARGO_TARGET_DIR:-$HOME/.cache/tidegate/target}/stamps"
 fact() { echo "${WASM_TARGET:-rustup} $("$@" rustc -vV 2>/dev/null | tr '\n' ' ') $("$@" rustc --print sysroot 2>/dev/null)"; }
 in_force() { fact env; }
 if [ -f "$STAMPS/wasm-target" ]; then

@@ -1,0 +1,30 @@
+# The front door. `make help` lists what it opens.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/tidegate/target
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev check test bench clean site
+
+help: ## List these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 8
+
+demo: ## Build and start the portal on SQLite, with stand-ins for AWS and GitHub and two weeks of history
+	@scripts/demo.sh
+
+dev: ## The same, built quickly, and built again and restarted whenever a source changes
+	@scripts/demo.sh --watch
+
+check: ## Format, lints and unit tests: what is quick (a minute or two once built)
+	@scripts/test.sh format lint lint-wasm unit
+
+test: ## Everything: lints, unit, store on both databases, flows, API and browser tests; prints what each took
+	@scripts/test.sh
+
+bench: ## Measure against the ratios that ARCHITECTURE.md states
+	@scripts/bench.sh
+
+site: ## Build what the browser loads into $CARGO_TARGET_DIR/site
+	@scripts/site.sh
+
+clean: ## Remove everything that was built, fetched packages included
+	rm -rf "$(CARGO_TARGET_DIR)" "$(CARGO_TARGET_DIR)/../venv" end2end/node_modules end2end/test-results \
+		end2end/playwright-report end2end/screenshots-out
