@@ -5,6 +5,7 @@ set -euo pipefail
 # Debian's compiler is used for wasm only, so that one set of host artefacts serves everything.
 answer=$(scripts/wasm-target.sh)
 scripts/npm.sh
-cargo build --quiet --package xtask
+# The workspace as a whole, always: one selection of packages, one set of features, nothing built twice.
+cargo build --workspace --bins
 eval "$answer"
 "$CARGO_TARGET_DIR/debug/xtask" site "$@"

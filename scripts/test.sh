@@ -43,9 +43,8 @@ types() {
 part format     cargo fmt --all --check
 part lint       cargo clippy --workspace --all-targets -- -D warnings
 part lint-wasm  lint_wasm
-part site       scripts/site.sh
 part unit       scripts/scratch-postgres.sh cargo test --workspace
-part build      cargo build --workspace --bins
+part site       scripts/site.sh
 
 passed=0 failed=0
 printf '\n%-16s %8s  %s\n' part time result

@@ -35,13 +35,7 @@ pub(crate) struct Client {
 
 pub(crate) fn build(places: &Places, effort: Effort) -> Result<Client, Error> {
     let compiled = compile(places, effort)?;
-    let key = short_hash(
-        &[
-            read(&compiled)?,
-            format!("{effort:?} {WASM_OPT:?}").into_bytes(),
-        ]
-        .concat(),
-    );
+    let key = short_hash(&[read(&compiled)?, format!("{effort:?} {WASM_OPT:?}").into_bytes()].concat());
     let dir = places.work().join(format!("client-{key}"));
     let (js, wasm) = (dir.join("tidegate.js"), dir.join("tidegate_bg.wasm"));
     let done = dir.join("done");
@@ -70,15 +64,7 @@ fn compile(places: &Places, effort: Effort) -> Result<PathBuf, Error> {
     run(Command::new(cargo)
         .current_dir(&places.root)
         .env("CARGO_TARGET_DIR", &places.target)
-        .args([
-            "build",
-            "--package",
-            CRATE,
-            "--target",
-            TARGET,
-            "--profile",
-            profile,
-        ]))?;
+        .args(["build", "--package", CRATE, "--target", TARGET, "--profile", profile]))?;
     Ok(places.target.join(TARGET).join(folder).join(COMPILED))
 }
 
@@ -121,10 +107,7 @@ fn forget_others(work: &Path, kept: &Path) -> Result<(), Error> {
     for entry in std::fs::read_dir(work).map_err(io)? {
         let entry = entry.map_err(io)?;
         if entry.path() != kept && entry.file_name().to_string_lossy().starts_with("client-") {
-            others.push((
-                entry.metadata().and_then(|m| m.modified()).map_err(io)?,
-                entry.path(),
-            ));
+            others.push((entry.metadata().and_then(|m| m.modified()).map_err(io)?, entry.path()));
         }
     }
     others.sort();
@@ -144,9 +127,6 @@ fn run(command: &mut Command) -> Result<(), Error> {
     if status.success() {
         Ok(())
     } else {
-        Err(Error::Failed {
-            command: shown,
-            status,
-        })
+        Err(Error::Failed { command: shown, status })
     }
 }

@@ -9,6 +9,8 @@ mod error;
 mod site;
 mod style;
 
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -98,11 +100,13 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         path: path.to_path_buf(),
         source,
     };
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir).map_err(io)?;
-    }
-    let mut half = path.as_os_str().to_owned();
-    half.push(format!(".{}.part", std::process::id()));
-    std::fs::write(&half, bytes).map_err(io)?;
-    std::fs::rename(&half, path).map_err(io)
+    let dir = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(dir).map_err(io)?;
+    let mut half = tempfile::Builder::new()
+        .permissions(std::fs::Permissions::from_mode(0o644))
+        .tempfile_in(dir)
+        .map_err(io)?;
+    half.write_all(bytes).map_err(io)?;
+    half.persist(path).map_err(|error| io(error.error))?;
+    Ok(())
 }

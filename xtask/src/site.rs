@@ -43,9 +43,7 @@ pub(crate) fn build(places: &Places, effort: Effort) -> Result<String, Error> {
 
 /// Idiomorph's minified build is a classic script; one line makes a module of it.
 fn idiomorph(places: &Places) -> Result<Vec<u8>, Error> {
-    let path = places
-        .node_modules()
-        .join("idiomorph/dist/idiomorph.min.js");
+    let path = places.node_modules().join("idiomorph/dist/idiomorph.min.js");
     if !path.exists() {
         return Err(Error::NpmMissing { path });
     }
@@ -86,9 +84,7 @@ impl Site {
         self.sizes.push((name.to_owned(), bytes.len(), brotli));
         match self.manifest.insert(name.to_owned(), path) {
             None => Ok(()),
-            Some(_) => Err(Error::TwoOfOneName {
-                name: name.to_owned(),
-            }),
+            Some(_) => Err(Error::TwoOfOneName { name: name.to_owned() }),
         }
     }
 
@@ -130,13 +126,7 @@ impl Site {
         self.kept.insert(manifest);
 
         // Leptos's own HydrationScripts looks for this beside the server's binary.
-        let hash = |name: &str| {
-            self.manifest[name]
-                .split('.')
-                .nth(1)
-                .unwrap_or_default()
-                .to_owned()
-        };
+        let hash = |name: &str| self.manifest[name].split('.').nth(1).unwrap_or_default().to_owned();
         let hashes = format!(
             "js: {}\nwasm: {}\ncss: {}\n",
             hash("tidegate.js"),
@@ -179,11 +169,7 @@ impl Site {
 fn hashed_name(name: &str, hash: &str) -> String {
     let file_start = name.rfind('/').map_or(0, |slash| slash + 1);
     match name[file_start..].rfind('.') {
-        Some(dot) => format!(
-            "{}.{hash}{}",
-            &name[..file_start + dot],
-            &name[file_start + dot..]
-        ),
+        Some(dot) => format!("{}.{hash}{}", &name[..file_start + dot], &name[file_start + dot..]),
         None => format!("{name}.{hash}"),
     }
 }
@@ -200,10 +186,7 @@ fn already(path: &Path, bytes: &[u8]) -> bool {
 
 /// Fonts and pictures are compressed already.
 fn worth_compressing(path: &str) -> bool {
-    !matches!(
-        path.rsplit('.').next(),
-        Some("woff2" | "png" | "jpg" | "webp" | "avif")
-    )
+    !matches!(path.rsplit('.').next(), Some("woff2" | "png" | "jpg" | "webp" | "avif"))
 }
 
 fn brotli(bytes: &[u8]) -> Vec<u8> {
@@ -255,10 +238,7 @@ mod tests {
     #[test]
     fn the_hash_stands_before_the_ending() {
         assert_eq!(hashed_name("tidegate.css", "00ff"), "tidegate.00ff.css");
-        assert_eq!(
-            hashed_name("fonts.v1/a.b.woff2", "00ff"),
-            "fonts.v1/a.b.00ff.woff2"
-        );
+        assert_eq!(hashed_name("fonts.v1/a.b.woff2", "00ff"), "fonts.v1/a.b.00ff.woff2");
         assert_eq!(hashed_name("licences/OFL", "00ff"), "licences/OFL.00ff");
     }
 

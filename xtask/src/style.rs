@@ -33,17 +33,15 @@ fn lead_urls(css: &str, hashed: &BTreeMap<String, String>) -> Result<String, Err
     let mut rest = css;
     while let Some((before, after)) = rest.split_once("url(") {
         out.push_str(before);
-        let (inside, tail) = after.split_once(')').ok_or_else(|| Error::StyleUrl {
-            url: after.to_owned(),
-        })?;
+        let (inside, tail) = after
+            .split_once(')')
+            .ok_or_else(|| Error::StyleUrl { url: after.to_owned() })?;
         let url = inside.trim_matches(|c| c == '"' || c == '\'');
         if url.starts_with("data:") || url.starts_with('#') {
             out.push_str(&format!("url({inside})"));
         } else {
             let name = url.strip_prefix('/').and_then(|name| hashed.get(name));
-            let path = name.ok_or_else(|| Error::StyleUrl {
-                url: url.to_owned(),
-            })?;
+            let path = name.ok_or_else(|| Error::StyleUrl { url: url.to_owned() })?;
             out.push_str(&format!("url(/{path})"));
         }
         rest = tail;
@@ -57,11 +55,7 @@ mod tests {
     use super::*;
 
     fn fonts() -> BTreeMap<String, String> {
-        [(
-            "fonts/a.woff2".to_owned(),
-            "pkg/fonts/a.00ff.woff2".to_owned(),
-        )]
-        .into()
+        [("fonts/a.woff2".to_owned(), "pkg/fonts/a.00ff.woff2".to_owned())].into()
     }
 
     #[test]
@@ -76,20 +70,13 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_stops_the_build() {
         let error = lead_urls("b{background:url(/gone.png)}", &fonts()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "style: url(/gone.png) names no file of app/public"
-        );
+        assert_eq!(error.to_string(), "style: url(/gone.png) names no file of app/public");
     }
 
     #[test]
     fn imports_become_one_sheet() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(
-            dir.path().join("main.css"),
-            "@import \"a.css\";\nb { color: red }",
-        )
-        .unwrap();
+        std::fs::write(dir.path().join("main.css"), "@import \"a.css\";\nb { color: red }").unwrap();
         std::fs::write(dir.path().join("a.css"), "a { color: blue }").unwrap();
         assert_eq!(
             build(&dir.path().join("main.css"), &BTreeMap::new()).unwrap(),
