@@ -36,6 +36,11 @@ browser() {
   scripts/apt.sh chromium && scripts/npm.sh && cd end2end && npx --no-install playwright test
 }
 
+# The checker of GitHub's calls is itself checked.
+sandbox_check() {
+  scripts/npm.sh end2end/sandbox/check && cd end2end/sandbox/check && node --test
+}
+
 types() {
   scripts/npm.sh && cd end2end && npx --no-install tsc --noEmit
 }
@@ -44,17 +49,18 @@ part format     cargo fmt --all --check
 part lint       cargo clippy --workspace --all-targets -- -D warnings
 part lint-wasm  lint_wasm
 part unit       scripts/scratch-postgres.sh cargo test --workspace
+part sandbox-github sandbox_check
 part site       scripts/site.sh
 
 passed=0 failed=0
-printf '\n%-16s %8s  %s\n' part time result
+printf '\n%-18s %8s  %s\n' part time result
 for i in "${!names[@]}"; do
-  printf '%-16s %5d:%02d  %s\n' "${names[i]}" $((seconds[i] / 60)) $((seconds[i] % 60)) "${results[i]}"
+  printf '%-18s %5d:%02d  %s\n' "${names[i]}" $((seconds[i] / 60)) $((seconds[i] % 60)) "${results[i]}"
   if [ "${results[i]}" = passed ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 done
 for name in "${only[@]}"; do
   [[ " ${names[*]} " == *" $name "* ]] || { echo "there is no part $name"; failed=$((failed + 1)); }
 done
-printf '%-16s %5d:%02d\n\n' all $((SECONDS / 60)) $((SECONDS % 60))
+printf '%-18s %5d:%02d\n\n' all $((SECONDS / 60)) $((SECONDS % 60))
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
