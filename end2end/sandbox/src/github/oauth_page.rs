@@ -42,7 +42,8 @@ fn page(title: &str, body: &str) -> String {
 
 /// Asks which account signs in; the hinted one comes first.
 pub(crate) fn choose(github: &GitHub, app: &str, request: &AuthorizeRequest) -> String {
-    let mut people: Vec<_> = github.world().users.values().cloned().collect();
+    let world = github.world();
+    let mut people: Vec<_> = world.users.values().collect();
     let hint = request.login.as_deref().unwrap_or_default();
     people.sort_by_key(|user| (!user.login.eq_ignore_ascii_case(hint), user.login.clone()));
 
@@ -68,7 +69,9 @@ pub(crate) fn choose(github: &GitHub, app: &str, request: &AuthorizeRequest) -> 
     body.push_str("<ul class=\"card\">\n");
     for user in &people {
         let login = escape(&user.login);
-        let name = escape(user.name.as_deref().unwrap_or(&user.login));
+        let mut about = vec![user.name.as_deref().unwrap_or(&user.login)];
+        about.extend(world.teams_of(user.id));
+        let about = escape(&about.join(" · "));
         let suggested = if user.login.eq_ignore_ascii_case(hint) {
             "<em>suggested</em>"
         } else {
@@ -78,7 +81,7 @@ pub(crate) fn choose(github: &GitHub, app: &str, request: &AuthorizeRequest) -> 
             body,
             "<li><button name=\"user\" value=\"{login}\">\
              <img src=\"/avatars/u/{}\" alt=\"\" width=\"36\" height=\"36\">\
-             <span><b>{login}</b><small>{name}</small></span>{suggested}</button></li>",
+             <span><b>{login}</b><small>{about}</small></span>{suggested}</button></li>",
             user.id
         );
     }

@@ -160,7 +160,17 @@ impl World {
         }
     }
 
-    /// The address of the owner: an organisation's id, or a person's.
+    /// Names of the teams this person is an active member of.
+    pub(crate) fn teams_of(&self, user: u64) -> Vec<&str> {
+        let teams = self.orgs.iter().flat_map(|org| {
+            org.teams
+                .iter()
+                .filter(move |team| org.active_members(team).iter().any(|(id, _)| *id == user))
+        });
+        teams.map(|team| team.name.as_str()).collect()
+    }
+
+    /// The owner's number: an organisation's, or a person's.
     pub(crate) fn owner_id(&self, owner: &str) -> u64 {
         self.org(owner)
             .map(|org| org.id)
