@@ -126,12 +126,7 @@ impl CallLog {
 
     /// Changes an entry, unless the log was cleared meanwhile.
     pub(crate) fn update(&self, number: u64, edit: impl FnOnce(&mut Call)) {
-        if let Some(call) = self
-            .inner()
-            .calls
-            .iter_mut()
-            .find(|call| call.number == number)
-        {
+        if let Some(call) = self.inner().calls.iter_mut().find(|call| call.number == number) {
             edit(call);
         }
     }
@@ -161,10 +156,7 @@ impl CallLog {
     fn record(&self, number: u64) {
         let mut inner = self.inner();
         let Inner { calls, file, .. } = &mut *inner;
-        let (Some(file), Some(call)) = (
-            file.as_mut(),
-            calls.iter().find(|call| call.number == number),
-        ) else {
+        let (Some(file), Some(call)) = (file.as_mut(), calls.iter().find(|call| call.number == number)) else {
             return;
         };
         if let Err(error) = serde_json::to_string(call)

@@ -37,20 +37,14 @@ pub(crate) fn router(aws: Aws) -> Router {
         .route("/aws/groups/{group}/fail-next", post(fail_next))
         .route("/aws/alarms/{group}/trigger", post(trigger_alarms))
         .route("/aws/alarms/{group}/clear", post(clear_alarms))
-        .route(
-            "/faults",
-            get(list_faults).post(add_fault).delete(clear_faults),
-        )
+        .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
         .route("/faults/{id}", get(get_fault).delete(delete_fault))
         .route("/faults/{id}/release", post(release_fault))
         .route("/faults/{id}/wait", get(wait_for_fault))
         .with_state(aws)
 }
 
-async fn seed_account(
-    State(aws): State<Aws>,
-    Json(seed): Json<Seed>,
-) -> Result<Json<Value>, Refused> {
+async fn seed_account(State(aws): State<Aws>, Json(seed): Json<Seed>) -> Result<Json<Value>, Refused> {
     seed::apply(&mut aws.account(), aws.clock.now(), seed).map_err(Refused::bad)?;
     Ok(Json(json!({})))
 }
@@ -64,21 +58,14 @@ async fn set_timings(State(aws): State<Aws>, Json(timings): Json<Timings>) -> Js
     Json(timings)
 }
 
-async fn push_image(
-    State(aws): State<Aws>,
-    Json(push): Json<Push>,
-) -> Result<Json<Value>, Refused> {
+async fn push_image(State(aws): State<Aws>, Json(push): Json<Push>) -> Result<Json<Value>, Refused> {
     let digest = seed::push(&mut aws.account(), aws.clock.now(), push)
         .map_err(|reason| Refused(StatusCode::CONFLICT, reason))?;
     Ok(Json(json!({ "digest": digest })))
 }
 
-async fn move_tag(
-    State(aws): State<Aws>,
-    Json(asked): Json<MoveTag>,
-) -> Result<Json<Value>, Refused> {
-    seed::move_tag_as_asked(&mut aws.account(), &asked)
-        .map_err(|reason| Refused(StatusCode::CONFLICT, reason))?;
+async fn move_tag(State(aws): State<Aws>, Json(asked): Json<MoveTag>) -> Result<Json<Value>, Refused> {
+    seed::move_tag_as_asked(&mut aws.account(), &asked).map_err(|reason| Refused(StatusCode::CONFLICT, reason))?;
     Ok(Json(json!({})))
 }
 
@@ -215,11 +202,7 @@ async fn trigger_alarms(
     if !alarms.enabled || alarms.alarms.is_empty() {
         return Err(Refused::bad(format!("group `{name}` has no alarms")));
     }
-    let names: Vec<String> = alarms
-        .alarms
-        .iter()
-        .map(|alarm| alarm.name.clone())
-        .collect();
+    let names: Vec<String> = alarms.alarms.iter().map(|alarm| alarm.name.clone()).collect();
     account.alarms.extend(names.iter().cloned());
     let now = aws.clock.now();
     let stopped = active.map(|active| {
@@ -259,17 +242,11 @@ fn no_fault(id: &str) -> Refused {
     Refused::unknown(format!("no fault `{id}`"))
 }
 
-async fn get_fault(
-    State(aws): State<Aws>,
-    Path(id): Path<String>,
-) -> Result<Json<Placed>, Refused> {
+async fn get_fault(State(aws): State<Aws>, Path(id): Path<String>) -> Result<Json<Placed>, Refused> {
     aws.faults.get(&id).map(Json).ok_or_else(|| no_fault(&id))
 }
 
-async fn delete_fault(
-    State(aws): State<Aws>,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Refused> {
+async fn delete_fault(State(aws): State<Aws>, Path(id): Path<String>) -> Result<StatusCode, Refused> {
     if aws.faults.delete(&id) {
         Ok(StatusCode::NO_CONTENT)
     } else {
@@ -277,10 +254,7 @@ async fn delete_fault(
     }
 }
 
-async fn release_fault(
-    State(aws): State<Aws>,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Refused> {
+async fn release_fault(State(aws): State<Aws>, Path(id): Path<String>) -> Result<StatusCode, Refused> {
     if aws.faults.release(&id) {
         Ok(StatusCode::NO_CONTENT)
     } else {
@@ -315,9 +289,9 @@ async fn wait_for_fault(
     Path(id): Path<String>,
     Query(query): Query<WaitQuery>,
 ) -> Result<Json<Placed>, Refused> {
-    let struck = aws.faults.until(&id, |fault| {
-        fault.hits >= query.hits && fault.held >= query.held
-    });
+    let struck = aws
+        .faults
+        .until(&id, |fault| fault.hits >= query.hits && fault.held >= query.held);
     match tokio::time::timeout(Duration::from_secs(query.timeout), struck).await {
         Ok(Some(fault)) => Ok(Json(fault)),
         Ok(None) => Err(no_fault(&id)),

@@ -37,14 +37,8 @@ struct ImageId {
 
 impl ImageId {
     fn matches(&self, image: &Image) -> bool {
-        let digest = self
-            .image_digest
-            .as_ref()
-            .is_none_or(|digest| *digest == image.digest);
-        let tag = self
-            .image_tag
-            .as_ref()
-            .is_none_or(|tag| image.tags.contains(tag));
+        let digest = self.image_digest.as_ref().is_none_or(|digest| *digest == image.digest);
+        let tag = self.image_tag.as_ref().is_none_or(|tag| image.tags.contains(tag));
         digest && tag
     }
 
@@ -122,16 +116,11 @@ impl ImagesInput {
                 "Invalid parameter at 'maxResults' failed to satisfy constraint: 'Member must have value between 1 and 1000'",
             ));
         }
-        page(items, self.next_token.as_deref(), size)
-            .ok_or_else(|| invalid("Invalid parameter at 'nextToken'"))
+        page(items, self.next_token.as_deref(), size).ok_or_else(|| invalid("Invalid parameter at 'nextToken'"))
     }
 
     fn takes(&self, image: &Image) -> bool {
-        match self
-            .filter
-            .as_ref()
-            .and_then(|filter| filter.tag_status.as_deref())
-        {
+        match self.filter.as_ref().and_then(|filter| filter.tag_status.as_deref()) {
             Some("TAGGED") => !image.tags.is_empty(),
             Some("UNTAGGED") => image.tags.is_empty(),
             _ => true,
@@ -142,17 +131,11 @@ impl ImagesInput {
 fn no_repository(name: &str, registry: &str) -> AwsError {
     AwsError::new(
         "RepositoryNotFoundException",
-        format!(
-            "The repository with name '{name}' does not exist in the registry with id '{registry}'"
-        ),
+        format!("The repository with name '{name}' does not exist in the registry with id '{registry}'"),
     )
 }
 
-fn find<'a>(
-    account: &Account,
-    repository: &'a Repository,
-    id: &ImageId,
-) -> Result<&'a Image, AwsError> {
+fn find<'a>(account: &Account, repository: &'a Repository, id: &ImageId) -> Result<&'a Image, AwsError> {
     id.check()?;
     repository
         .images
@@ -179,20 +162,14 @@ fn describe_images(account: &Account, body: Value) -> Result<Value, AwsError> {
             .iter()
             .map(|id| find(account, repository, id))
             .collect::<Result<_, _>>()?,
-        _ => repository
-            .images
-            .iter()
-            .filter(|image| wanted.takes(image))
-            .collect(),
+        _ => repository.images.iter().filter(|image| wanted.takes(image)).collect(),
     };
     let (images, next) = wanted.page(&images)?;
     let details: Vec<Value> = images
         .into_iter()
         .map(|image| detail(account, repository, image))
         .collect();
-    Ok(without_nulls(
-        json!({ "imageDetails": details, "nextToken": next }),
-    ))
+    Ok(without_nulls(json!({ "imageDetails": details, "nextToken": next })))
 }
 
 fn detail(account: &Account, repository: &Repository, image: &Image) -> Value {
@@ -239,10 +216,7 @@ struct RepositoriesInput {
 
 /// Where images of a repository are pulled from.
 pub(crate) fn uri(account: &Account, repository: &str) -> String {
-    format!(
-        "{}.dkr.ecr.{}.amazonaws.com/{repository}",
-        account.id, account.region
-    )
+    format!("{}.dkr.ecr.{}.amazonaws.com/{repository}", account.id, account.region)
 }
 
 fn describe_repositories(account: &Account, body: Value) -> Result<Value, AwsError> {
@@ -263,8 +237,8 @@ fn describe_repositories(account: &Account, body: Value) -> Result<Value, AwsErr
             .collect::<Result<_, _>>()?
     };
     let size = wanted.max_results.unwrap_or(100).clamp(1, 1000);
-    let (found, next) = page(&found, wanted.next_token.as_deref(), size)
-        .ok_or_else(|| invalid("Invalid parameter at 'nextToken'"))?;
+    let (found, next) =
+        page(&found, wanted.next_token.as_deref(), size).ok_or_else(|| invalid("Invalid parameter at 'nextToken'"))?;
     let views: Vec<Value> = found
         .into_iter()
         .map(|repository| {
@@ -281,9 +255,7 @@ fn describe_repositories(account: &Account, body: Value) -> Result<Value, AwsErr
             })
         })
         .collect();
-    Ok(without_nulls(
-        json!({ "repositories": views, "nextToken": next }),
-    ))
+    Ok(without_nulls(json!({ "repositories": views, "nextToken": next })))
 }
 
 fn list_images(account: &Account, body: Value) -> Result<Value, AwsError> {

@@ -225,10 +225,7 @@ impl Faults {
         let mut struck = None;
         for each in self.placed().iter_mut() {
             let fault = &each.fault;
-            let matches = fault
-                .operation
-                .as_deref()
-                .is_none_or(|name| name == operation)
+            let matches = fault.operation.as_deref().is_none_or(|name| name == operation)
                 && (fault.group.is_none() || fault.group.as_deref() == group)
                 && *each.gate.borrow() == Gate::Closed;
             if !matches {
@@ -276,11 +273,7 @@ impl Faults {
     }
 
     /// Waits until a fault satisfies the condition; `None` if it does not exist (any more).
-    pub(crate) async fn until(
-        &self,
-        id: &str,
-        condition: impl Fn(&Placed) -> bool,
-    ) -> Option<Placed> {
+    pub(crate) async fn until(&self, id: &str, condition: impl Fn(&Placed) -> bool) -> Option<Placed> {
         let mut counter = self.counter.subscribe();
         loop {
             let placed = self.get(id)?;

@@ -90,9 +90,7 @@ impl Aws {
         let mut account = self.account();
         let now = self.clock.now();
         let answer = match target.service {
-            Some(Service::CodeDeploy) => {
-                codedeploy::call(&mut account, now, &target.operation, body)
-            }
+            Some(Service::CodeDeploy) => codedeploy::call(&mut account, now, &target.operation, body),
             Some(Service::Ecs) => ecs::call(&mut account, now, &target.operation, body),
             Some(Service::Ecr) => ecr::call(&account, &target.operation, body),
             None => Err(AwsError::unknown_operation()),
@@ -105,15 +103,13 @@ impl Aws {
         let group = codedeploy::group_of(&self.account(), &body);
         let hit = self.faults.strike(&target.operation, group.as_deref());
         if let Some(hit) = &hit {
-            self.calls
-                .update(number, |call| call.fault = Some(hit.id.clone()));
+            self.calls.update(number, |call| call.fault = Some(hit.id.clone()));
             if let Some(reply) = self.before(hit).await {
                 return reply;
             }
         }
         let answer = self.perform(target, body);
-        self.calls
-            .update(number, |call| call.effect = answer.is_ok());
+        self.calls.update(number, |call| call.effect = answer.is_ok());
         match hit {
             Some(hit) => self.after(&hit, answer).await,
             None => Reply::Answer(answer),
@@ -124,13 +120,9 @@ impl Aws {
     async fn before(&self, hit: &Hit) -> Option<Reply> {
         match &hit.kind {
             Kind::Throttle => Some(Reply::Answer(Err(AwsError::throttled()))),
-            Kind::Error {
-                when: When::Before, ..
-            } => Some(Reply::Answer(Err(error_of(&hit.kind)))),
+            Kind::Error { when: When::Before, .. } => Some(Reply::Answer(Err(error_of(&hit.kind)))),
             Kind::Reset { when: When::Before } => Some(Reply::Reset),
-            Kind::Hold { when: When::Before } => {
-                (!self.faults.wait(&hit.id).await).then_some(Reply::Nothing)
-            }
+            Kind::Hold { when: When::Before } => (!self.faults.wait(&hit.id).await).then_some(Reply::Nothing),
             Kind::Delay { milliseconds } => {
                 tokio::time::sleep(Duration::from_millis(*milliseconds)).await;
                 None
@@ -142,9 +134,7 @@ impl Aws {
     /// The reply once the operation has been performed.
     async fn after(&self, hit: &Hit, answer: Result<Value, AwsError>) -> Reply {
         match &hit.kind {
-            Kind::Error {
-                when: When::After, ..
-            } => Reply::Answer(Err(error_of(&hit.kind))),
+            Kind::Error { when: When::After, .. } => Reply::Answer(Err(error_of(&hit.kind))),
             Kind::Reset { when: When::After } => Reply::Reset,
             Kind::Hold { when: When::After } => {
                 if self.faults.wait(&hit.id).await {
@@ -163,11 +153,7 @@ impl Aws {
 
     /// Hides the deployment that the answer names.
     fn hide(&self, answer: &Result<Value, AwsError>, seconds: f64) {
-        let Some(id) = answer
-            .as_ref()
-            .ok()
-            .and_then(|answer| answer["deploymentId"].as_str())
-        else {
+        let Some(id) = answer.as_ref().ok().and_then(|answer| answer["deploymentId"].as_str()) else {
             return;
         };
         let wait = SignedDuration::try_from_secs_f64(seconds).unwrap_or_default();
@@ -180,10 +166,7 @@ impl Aws {
 
 fn error_of(kind: &Kind) -> AwsError {
     let Kind::Error {
-        status,
-        code,
-        message,
-        ..
+        status, code, message, ..
     } = kind
     else {
         return AwsError::internal();
@@ -197,11 +180,7 @@ fn error_of(kind: &Kind) -> AwsError {
 }
 
 /// Answers whatever comes to the endpoint.
-async fn answer(
-    State(aws): State<Aws>,
-    ConnectInfo(switch): ConnectInfo<ResetSwitch>,
-    request: Request,
-) -> Response {
+async fn answer(State(aws): State<Aws>, ConnectInfo(switch): ConnectInfo<ResetSwitch>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();

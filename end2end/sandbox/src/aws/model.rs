@@ -232,9 +232,7 @@ impl Account {
         let bytes = self.fresh();
         let mut head = [0; 16];
         head.copy_from_slice(&bytes[..16]);
-        uuid::Builder::from_random_bytes(head)
-            .into_uuid()
-            .to_string()
+        uuid::Builder::from_random_bytes(head).into_uuid().to_string()
     }
 
     pub(crate) fn arn(&self, service: &str, resource: &str) -> String {
@@ -254,9 +252,7 @@ impl Account {
             None => self.task_definitions.get(short)?.last(),
             Some((family, revision)) => {
                 let revision: usize = revision.parse().ok()?;
-                self.task_definitions
-                    .get(family)?
-                    .get(revision.checked_sub(1)?)
+                self.task_definitions.get(family)?.get(revision.checked_sub(1)?)
             }
         }
     }
@@ -290,9 +286,7 @@ impl Account {
 
 impl EcsService {
     pub(crate) fn primary(&self) -> Option<&TaskSet> {
-        self.task_sets
-            .iter()
-            .find(|set| set.status == TaskSetStatus::Primary)
+        self.task_sets.iter().find(|set| set.status == TaskSetStatus::Primary)
     }
 
     pub(crate) fn task_set_mut(&mut self, id: &str) -> Option<&mut TaskSet> {

@@ -67,10 +67,7 @@ impl AwsError {
     }
 
     pub(crate) fn missing_authentication() -> Self {
-        Self::new(
-            "MissingAuthenticationTokenException",
-            "Missing Authentication Token",
-        )
+        Self::new("MissingAuthenticationTokenException", "Missing Authentication Token")
     }
 
     pub(crate) fn serialization(reason: &serde_json::Error) -> Self {
@@ -123,8 +120,7 @@ impl Protocol for AwsJson11 {
         if body.is_empty() {
             return Ok(json!({}));
         }
-        let value: Value =
-            serde_json::from_slice(body).map_err(|error| AwsError::serialization(&error))?;
+        let value: Value = serde_json::from_slice(body).map_err(|error| AwsError::serialization(&error))?;
         if value.is_object() {
             Ok(value)
         } else {
@@ -178,20 +174,13 @@ pub(crate) fn input<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, Aw
 
 /// A time as the JSON protocols write it: seconds since 1970 with milliseconds.
 pub(crate) fn epoch(time: jiff::Timestamp) -> Value {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "milliseconds since 1970 fit in 53 bits"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit in 53 bits")]
     let seconds = time.as_millisecond() as f64 / 1000.0;
     json!(seconds)
 }
 
 /// One page of a list and the token of the next. The token is the index it starts at, opaque.
-pub(crate) fn page<T: Clone>(
-    items: &[T],
-    token: Option<&str>,
-    size: usize,
-) -> Option<(Vec<T>, Option<String>)> {
+pub(crate) fn page<T: Clone>(items: &[T], token: Option<&str>, size: usize) -> Option<(Vec<T>, Option<String>)> {
     let start = match token {
         None => 0,
         Some(token) => usize::from_str_radix(token.strip_prefix("page-")?, 16).ok()?,

@@ -12,8 +12,7 @@ use super::{
     },
     ecs,
     model::{
-        Account, Application, At, EcsService, Finding, Image, Repository, TaskSet, TaskSetStatus,
-        Timings, digest,
+        Account, Application, At, EcsService, Finding, Image, Repository, TaskSet, TaskSetStatus, Timings, digest,
     },
 };
 
@@ -205,11 +204,7 @@ pub(crate) fn push(account: &mut Account, now: Timestamp, push: Push) -> Result<
     for tag in &push.tags {
         move_tag(repository, tag, None)?;
     }
-    if let Some(image) = repository
-        .images
-        .iter_mut()
-        .find(|image| image.digest == digest)
-    {
+    if let Some(image) = repository.images.iter_mut().find(|image| image.digest == digest) {
         image.tags.extend(push.tags);
         return Ok(digest);
     }
@@ -298,8 +293,8 @@ fn add_service(account: &mut Account, now: Timestamp, seed: SeedService) -> Resu
             }],
         })
     });
-    let registered = ecs::register(account, now, definition)
-        .map_err(|error| format!("service `{}`: {}", seed.name, error.code))?;
+    let registered =
+        ecs::register(account, now, definition).map_err(|error| format!("service `{}`: {}", seed.name, error.code))?;
     let arn = registered["taskDefinition"]["taskDefinitionArn"]
         .as_str()
         .unwrap_or_default()
@@ -334,11 +329,7 @@ fn add_service(account: &mut Account, now: Timestamp, seed: SeedService) -> Resu
     Ok(())
 }
 
-fn add_application(
-    account: &mut Account,
-    now: Timestamp,
-    seed: SeedApplication,
-) -> Result<(), String> {
+fn add_application(account: &mut Account, now: Timestamp, seed: SeedApplication) -> Result<(), String> {
     let id = account.uuid();
     account
         .applications
@@ -386,11 +377,7 @@ fn add_application(
             alarms: Alarms {
                 enabled: !group.alarms.is_empty(),
                 ignore_poll_alarm_failure: false,
-                alarms: group
-                    .alarms
-                    .into_iter()
-                    .map(|name| Alarm { name })
-                    .collect(),
+                alarms: group.alarms.into_iter().map(|name| Alarm { name }).collect(),
             },
             cluster: group.cluster,
             service: group.service,

@@ -92,8 +92,7 @@ impl Account {
     }
 
     pub(crate) async fn step(&self, seconds: u32) {
-        self.control("clock", json!({ "step_seconds": seconds }))
-            .await;
+        self.control("clock", json!({ "step_seconds": seconds })).await;
     }
 
     pub(crate) async fn create(&self) -> Answer {
@@ -127,10 +126,7 @@ impl Account {
 
     pub(crate) async fn target(&self, id: &str) -> Value {
         let body = json!({ "deploymentId": id, "targetIds": ["acme:web"] });
-        let answer = self
-            .call("codedeploy.BatchGetDeploymentTargets", body)
-            .await
-            .ok();
+        let answer = self.call("codedeploy.BatchGetDeploymentTargets", body).await.ok();
         answer["deploymentTargets"][0]["ecsTarget"].clone()
     }
 

@@ -20,10 +20,7 @@ async fn a_deployment_walks_its_lifecycle_to_succeeded() {
     assert_eq!(account.deployment(&id).await["status"], "Queued");
     account.step(2).await;
     assert_eq!(account.deployment(&id).await["status"], "InProgress");
-    assert_eq!(
-        account.events(&id).await[..3],
-        ["Succeeded", "InProgress", "Pending"]
-    );
+    assert_eq!(account.events(&id).await[..3], ["Succeeded", "InProgress", "Pending"]);
     assert_eq!(account.running().await, "web:1");
     account.step(UNTIL_SHIFT).await;
     assert_eq!(account.traffic(&id).await, (90.0, 10.0));
@@ -32,10 +29,7 @@ async fn a_deployment_walks_its_lifecycle_to_succeeded() {
     assert_eq!(account.events(&id).await, ["Succeeded"; 8]);
     assert_eq!(account.running().await, "web:2");
     let waiting = account.deployment(&id).await;
-    assert_eq!(
-        waiting["status"], "InProgress",
-        "the original is still kept"
-    );
+    assert_eq!(waiting["status"], "InProgress", "the original is still kept");
     assert_eq!(waiting["instanceTerminationWaitTimeStarted"], true);
     account.step(300).await;
     let done = account.deployment(&id).await;
@@ -65,12 +59,8 @@ async fn one_big_step_ends_where_many_small_ones_do() {
         many.step(10).await;
         many.deployment(&b).await;
     }
-    let lasted =
-        |info: Value| info["completeTime"].as_f64().unwrap() - info["createTime"].as_f64().unwrap();
-    let (a, b) = (
-        lasted(one.deployment(&a).await),
-        lasted(many.deployment(&b).await),
-    );
+    let lasted = |info: Value| info["completeTime"].as_f64().unwrap() - info["createTime"].as_f64().unwrap();
+    let (a, b) = (lasted(one.deployment(&a).await), lasted(many.deployment(&b).await));
     assert!((a - b).abs() < 0.01, "{a} {b}");
 }
 
@@ -113,42 +103,27 @@ async fn stopping_with_rollback_makes_a_new_deployment_that_says_why() {
     let id = account.created().await;
     account.step(UNTIL_SHIFT).await;
     let body = json!({ "deploymentId": id, "autoRollbackEnabled": true });
-    let stopped = account
-        .call("codedeploy.StopDeployment", body.clone())
-        .await;
+    let stopped = account.call("codedeploy.StopDeployment", body.clone()).await;
     assert_eq!(stopped.ok()["status"], "Pending");
     account.step(5).await;
     let info = account.deployment(&id).await;
     assert_eq!(info["status"], "Stopped");
-    let rollback_id = info["rollbackInfo"]["rollbackDeploymentId"]
-        .as_str()
-        .unwrap();
+    let rollback_id = info["rollbackInfo"]["rollbackDeploymentId"].as_str().unwrap();
     assert_ne!(rollback_id, id);
     assert_eq!(
         info["rollbackInfo"]["rollbackMessage"],
-        format!(
-            "Deployment {id} terminated. Automatic rollback is triggered with a DeploymentId {rollback_id}."
-        )
+        format!("Deployment {id} terminated. Automatic rollback is triggered with a DeploymentId {rollback_id}.")
     );
     assert_eq!(account.events(&id).await[6..], ["Failed", "Skipped"]);
     assert_eq!(account.running().await, "web:1");
-    assert_eq!(
-        account.create().await.error(),
-        "DeploymentLimitExceededException"
-    );
+    assert_eq!(account.create().await.error(), "DeploymentLimitExceededException");
 
     account.step(30).await;
     let rollback = account.deployment(rollback_id).await;
     assert_eq!(rollback["status"], "Succeeded");
     assert_eq!(rollback["creator"], "codeDeployRollback");
-    assert_eq!(
-        rollback["deploymentConfigName"],
-        "CodeDeployDefault.ECSAllAtOnce"
-    );
-    assert_eq!(
-        rollback["rollbackInfo"]["rollbackTriggeringDeploymentId"],
-        id
-    );
+    assert_eq!(rollback["deploymentConfigName"], "CodeDeployDefault.ECSAllAtOnce");
+    assert_eq!(rollback["rollbackInfo"]["rollbackTriggeringDeploymentId"], id);
     let again = account.call("codedeploy.StopDeployment", body).await;
     assert_eq!(again.error(), "DeploymentAlreadyCompletedException");
 }
@@ -179,9 +154,7 @@ async fn failing_at_an_event_rolls_back_by_itself_when_the_group_says_so() {
     assert_eq!(info["errorInformation"]["code"], "HOOK_EXECUTION_FAILURE");
     assert_eq!(account.events(&id).await[7], "Failed");
     assert_eq!(account.running().await, "web:1");
-    let rollback = info["rollbackInfo"]["rollbackDeploymentId"]
-        .as_str()
-        .unwrap();
+    let rollback = info["rollbackInfo"]["rollbackDeploymentId"].as_str().unwrap();
     account.step(60).await;
     assert_eq!(account.deployment(rollback).await["status"], "Succeeded");
     account.created().await;
@@ -196,16 +169,11 @@ async fn the_requests_own_rollback_configuration_takes_the_place_of_the_groups()
         .ok();
     let id = answer["deploymentId"].as_str().unwrap();
     let failure = json!({ "event": "Install", "message": "the task set never got well" });
-    account
-        .control(&format!("aws/deployments/{id}/fail"), failure)
-        .await;
+    account.control(&format!("aws/deployments/{id}/fail"), failure).await;
     account.step(UNTIL_SHIFT).await;
     let info = account.deployment(id).await;
     assert_eq!(info["status"], "Failed");
-    assert_eq!(
-        info["errorInformation"]["message"],
-        "the task set never got well"
-    );
+    assert_eq!(info["errorInformation"]["message"], "the task set never got well");
     assert!(info["rollbackInfo"].is_null());
 }
 
@@ -220,23 +188,14 @@ async fn an_alarm_stops_the_deployment_and_rolls_it_back() {
     assert_eq!(info["status"], "Stopped");
     assert_eq!(info["errorInformation"]["code"], "ALARM_ACTIVE");
     let message = info["errorInformation"]["message"].as_str().unwrap();
-    assert!(
-        message.ends_with("Activated alarms: <web-5xx>"),
-        "{message}"
-    );
-    let rollback = info["rollbackInfo"]["rollbackDeploymentId"]
-        .as_str()
-        .unwrap();
+    assert!(message.ends_with("Activated alarms: <web-5xx>"), "{message}");
+    let rollback = info["rollbackInfo"]["rollbackDeploymentId"].as_str().unwrap();
     account.step(60).await;
     assert_eq!(account.deployment(rollback).await["status"], "Succeeded");
 
     let next = account.created().await;
     account.step(3).await;
-    assert_eq!(
-        account.deployment(&next).await["status"],
-        "Stopped",
-        "still in alarm"
-    );
+    assert_eq!(account.deployment(&next).await["status"], "Stopped", "still in alarm");
     account.step(60).await;
     account.control("aws/alarms/web/clear", json!({})).await;
     let last = account.created().await;
@@ -251,16 +210,11 @@ async fn a_group_that_waits_is_ready_until_continued_or_stopped() {
     let answer = account.create_with(by_hand.clone()).await.ok();
     let id = answer["deploymentId"].as_str().unwrap();
     let body = json!({ "deploymentId": id, "deploymentWaitType": "READY_WAIT" });
-    let early = account
-        .call("codedeploy.ContinueDeployment", body.clone())
-        .await;
+    let early = account.call("codedeploy.ContinueDeployment", body.clone()).await;
     assert_eq!(early.error(), "DeploymentIsNotInReadyStateException");
     account.step(UNTIL_SHIFT).await;
     assert_eq!(account.deployment(id).await["status"], "Ready");
-    account
-        .call("codedeploy.ContinueDeployment", body)
-        .await
-        .ok();
+    account.call("codedeploy.ContinueDeployment", body).await.ok();
     account.step(60).await;
     assert_eq!(account.deployment(id).await["status"], "Succeeded");
 
@@ -282,10 +236,7 @@ async fn what_the_app_spec_lacks_is_refused_and_what_ecs_lacks_fails_in_install(
     assert_eq!(with(no_container).await.error(), "InvalidRevisionException");
 
     for (missing, reason) in [
-        (
-            revision("web:9", "app", 8080),
-            "Unable to describe task definition.",
-        ),
+        (revision("web:9", "app", 8080), "Unable to describe task definition."),
         (
             revision("web:2", "sidecar", 8080),
             "The container sidecar does not exist in the task definition.",
@@ -320,25 +271,16 @@ async fn deployments_are_listed_by_group_status_and_time_of_creation() {
         }
         account.call("codedeploy.ListDeployments", body)
     };
-    assert_eq!(
-        of(json!({})).await.ok()["deployments"],
-        json!([second, first])
-    );
+    assert_eq!(of(json!({})).await.ok()["deployments"], json!([second, first]));
     let running = json!({ "includeOnlyStatuses": ["Created", "Queued", "InProgress"] });
     assert_eq!(of(running).await.ok()["deployments"], json!([second]));
     let created = account.deployment(&first).await["createTime"].clone();
     let range = json!({ "createTimeRange": { "start": created, "end": created } });
     assert_eq!(of(range).await.ok()["deployments"], json!([first]));
     let unknown = json!({ "includeOnlyStatuses": ["Resting"] });
-    assert_eq!(
-        of(unknown).await.error(),
-        "InvalidDeploymentStatusException"
-    );
+    assert_eq!(of(unknown).await.error(), "InvalidDeploymentStatusException");
     let answer = account
-        .call(
-            "codedeploy.ListDeployments",
-            json!({ "applicationName": "none" }),
-        )
+        .call("codedeploy.ListDeployments", json!({ "applicationName": "none" }))
         .await;
     assert_eq!(answer.error(), "ApplicationDoesNotExistException");
 }

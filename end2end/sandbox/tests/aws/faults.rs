@@ -74,9 +74,7 @@ async fn a_held_response_waits_to_be_released() {
         account.look(&format!("faults/{id}/wait?held=1")).await;
         assert_eq!(listed(&account).await, 1, "the effect took place");
         assert_eq!(account.create_calls().await[0]["outcome"], "pending");
-        account
-            .control(&format!("faults/{id}/release"), json!({}))
-            .await;
+        account.control(&format!("faults/{id}/release"), json!({})).await;
     });
     assert_eq!(answer.status, 200);
     assert_eq!(account.create_calls().await[0]["outcome"], "answered");
@@ -101,9 +99,7 @@ async fn a_request_held_before_its_effect_takes_effect_on_release_though_its_sen
         .send();
     assert!(request.await.unwrap_err().is_timeout());
     assert_eq!(listed(&account).await, 0);
-    account
-        .control(&format!("faults/{id}/release"), json!({}))
-        .await;
+    account.control(&format!("faults/{id}/release"), json!({})).await;
     while account.create_calls().await[0]["outcome"] == "pending" {
         tokio::task::yield_now().await;
     }
@@ -147,10 +143,7 @@ async fn a_connection_reset_in_the_middle_of_the_answer_may_follow_the_effect() 
         "deploymentGroupName": "web",
         "revision": revision("web:2", "app", 8080),
     });
-    let answer = account
-        .request("codedeploy.CreateDeployment", &body)
-        .send()
-        .await;
+    let answer = account.request("codedeploy.CreateDeployment", &body).send().await;
     let broken = match answer {
         Err(_) => true,
         Ok(answer) => answer.bytes().await.is_err(),
@@ -173,15 +166,9 @@ async fn a_deployment_may_be_seen_only_later_but_counts_at_once() {
     let early = account.call("codedeploy.GetDeployment", body.clone()).await;
     assert_eq!(early.error(), "DeploymentDoesNotExistException");
     assert_eq!(listed(&account).await, 0);
-    assert_eq!(
-        account.create().await.error(),
-        "DeploymentLimitExceededException"
-    );
+    assert_eq!(account.create().await.error(), "DeploymentLimitExceededException");
     account.step(20).await;
-    assert_eq!(
-        account.call("codedeploy.GetDeployment", body).await.status,
-        200
-    );
+    assert_eq!(account.call("codedeploy.GetDeployment", body).await.status, 200);
     assert_eq!(listed(&account).await, 1);
 }
 
@@ -206,9 +193,7 @@ async fn a_status_nobody_knows_is_shown_on_request() {
     let account = account().await;
     let id = account.created().await;
     let path = format!("aws/deployments/{id}/status");
-    account
-        .control(&path, json!({ "status": "Reticulating" }))
-        .await;
+    account.control(&path, json!({ "status": "Reticulating" })).await;
     assert_eq!(account.deployment(&id).await["status"], "Reticulating");
     account.control(&path, json!({ "status": null })).await;
     assert_eq!(account.deployment(&id).await["status"], "Created");
@@ -229,10 +214,7 @@ async fn the_log_tells_the_tries_of_one_call_apart() {
     }
     let calls = account.look("aws/calls?operation=GetApplication").await;
     assert_eq!(calls[0]["invocation"], calls[1]["invocation"]);
-    assert_eq!(
-        (&calls[0]["attempt"], &calls[1]["attempt"]),
-        (&json!(1), &json!(2))
-    );
+    assert_eq!((&calls[0]["attempt"], &calls[1]["attempt"]), (&json!(1), &json!(2)));
     assert_eq!(calls[1]["request"], body);
 }
 
@@ -251,10 +233,7 @@ async fn requests_without_a_signature_or_a_known_operation_are_refused() {
     let body: Value = unsigned.json().await.unwrap();
     assert_eq!(body["__type"], "MissingAuthenticationTokenException");
     let unknown = account.call("codedeploy.MakeCoffee", json!({})).await;
-    assert_eq!(
-        (unknown.status, unknown.error()),
-        (400, "UnknownOperationException")
-    );
+    assert_eq!((unknown.status, unknown.error()), (400, "UnknownOperationException"));
     let wrong = account
         .call("codedeploy.GetDeployment", json!({ "deploymentId": 7 }))
         .await;

@@ -7,8 +7,7 @@ use tidegate_sandbox::Options;
 
 /// Where the exchanges go: `SANDBOX_RECORD`, or a file that is thrown away.
 fn record(scratch: &tempfile::TempDir) -> std::path::PathBuf {
-    std::env::var_os("SANDBOX_RECORD")
-        .map_or_else(|| scratch.path().join("calls.jsonl"), Into::into)
+    std::env::var_os("SANDBOX_RECORD").map_or_else(|| scratch.path().join("calls.jsonl"), Into::into)
 }
 
 #[tokio::test]
@@ -44,10 +43,7 @@ async fn read_code_deploy(account: &Account) {
     let shop = json!({ "applicationName": "shop" });
     let none = json!({ "applicationName": "none" });
     let web = json!({ "applicationName": "shop", "deploymentGroupName": "web" });
-    account
-        .call("codedeploy.GetApplication", shop.clone())
-        .await
-        .ok();
+    account.call("codedeploy.GetApplication", shop.clone()).await.ok();
     refused(
         account,
         "codedeploy.GetApplication",
@@ -55,20 +51,11 @@ async fn read_code_deploy(account: &Account) {
         "ApplicationDoesNotExistException",
     )
     .await;
-    let answer = account
-        .call("codedeploy.ListApplications", json!({}))
-        .await
-        .ok();
+    let answer = account.call("codedeploy.ListApplications", json!({})).await.ok();
     assert_eq!(answer["applications"], json!(["shop"]));
-    let answer = account
-        .call("codedeploy.ListDeploymentGroups", shop)
-        .await
-        .ok();
+    let answer = account.call("codedeploy.ListDeploymentGroups", shop).await.ok();
     assert_eq!(answer["deploymentGroups"], json!(["web", "web-by-hand"]));
-    let answer = account
-        .call("codedeploy.GetDeploymentGroup", web)
-        .await
-        .ok();
+    let answer = account.call("codedeploy.GetDeploymentGroup", web).await.ok();
     assert_eq!(
         answer["deploymentGroupInfo"]["autoRollbackConfiguration"]["enabled"],
         true
@@ -81,16 +68,10 @@ async fn read_code_deploy(account: &Account) {
         "DeploymentGroupDoesNotExistException",
     )
     .await;
-    let configs = account
-        .call("codedeploy.ListDeploymentConfigs", json!({}))
-        .await
-        .ok();
+    let configs = account.call("codedeploy.ListDeploymentConfigs", json!({})).await.ok();
     for name in configs["deploymentConfigsList"].as_array().unwrap() {
         let body = json!({ "deploymentConfigName": name });
-        account
-            .call("codedeploy.GetDeploymentConfig", body)
-            .await
-            .ok();
+        account.call("codedeploy.GetDeploymentConfig", body).await.ok();
     }
     let body = json!({ "deploymentConfigName": "Percent10" });
     refused(
@@ -122,10 +103,7 @@ async fn deploy(account: &Account) {
             .await
             .ok();
     }
-    let answer = account
-        .call("codedeploy.ListDeploymentTargets", one.clone())
-        .await
-        .ok();
+    let answer = account.call("codedeploy.ListDeploymentTargets", one.clone()).await.ok();
     assert_eq!(answer["targetIds"], json!(["acme:web"]));
     let body = json!({ "deploymentId": id, "targetIds": ["acme:other"] });
     refused(
@@ -136,10 +114,7 @@ async fn deploy(account: &Account) {
     )
     .await;
     let body = json!({ "deploymentId": id, "deploymentWaitType": "TERMINATION_WAIT" });
-    account
-        .call("codedeploy.ContinueDeployment", body.clone())
-        .await
-        .ok();
+    account.call("codedeploy.ContinueDeployment", body.clone()).await.ok();
     refused(
         account,
         "codedeploy.ContinueDeployment",
@@ -161,10 +136,7 @@ async fn deploy(account: &Account) {
     account.call("codedeploy.StopDeployment", body).await.ok();
     account.step(60).await;
     let body = json!({ "deploymentIds": [id, stopped, "d-000000000"] });
-    let answer = account
-        .call("codedeploy.BatchGetDeployments", body)
-        .await
-        .ok();
+    let answer = account.call("codedeploy.BatchGetDeployments", body).await.ok();
     assert_eq!(answer["deploymentsInfo"].as_array().unwrap().len(), 2);
     account.target(&stopped).await;
     refused(
@@ -175,14 +147,8 @@ async fn deploy(account: &Account) {
     )
     .await;
     let body = json!({ "applicationName": "shop", "deploymentGroupName": "web" });
-    account
-        .call("codedeploy.ListDeployments", body.clone())
-        .await
-        .ok();
-    account
-        .call("codedeploy.GetDeploymentGroup", body)
-        .await
-        .ok();
+    account.call("codedeploy.ListDeployments", body.clone()).await.ok();
+    account.call("codedeploy.GetDeploymentGroup", body).await.ok();
     refused(
         account,
         "codedeploy.GetDeployment",
@@ -221,10 +187,7 @@ async fn use_ecs(account: &Account) {
         }],
         "tags": [{ "key": "commit", "value": "abc" }],
     });
-    let first = account
-        .call("ecs.RegisterTaskDefinition", body.clone())
-        .await
-        .ok();
+    let first = account.call("ecs.RegisterTaskDefinition", body.clone()).await.ok();
     let second = account.call("ecs.RegisterTaskDefinition", body).await.ok();
     assert_eq!(first["taskDefinition"]["revision"], 3);
     assert_eq!(second["taskDefinition"]["revision"], 4);
@@ -262,20 +225,11 @@ async fn use_ecs(account: &Account) {
 
     let body = json!({ "cluster": "acme", "services": ["web", "spare", "none"] });
     let answer = account.call("ecs.DescribeServices", body).await.ok();
-    assert_eq!(
-        answer["services"][0]["deploymentController"]["type"],
-        "CODE_DEPLOY"
-    );
+    assert_eq!(answer["services"][0]["deploymentController"]["type"], "CODE_DEPLOY");
     assert_eq!(answer["services"][0]["taskSets"][0]["status"], "PRIMARY");
     assert_eq!(answer["failures"][0]["reason"], "MISSING");
     let body = json!({ "cluster": "none", "services": ["web"] });
-    refused(
-        account,
-        "ecs.DescribeServices",
-        body,
-        "ClusterNotFoundException",
-    )
-    .await;
+    refused(account, "ecs.DescribeServices", body, "ClusterNotFoundException").await;
     let answer = account
         .call("ecs.ListServices", json!({ "cluster": "acme" }))
         .await
@@ -302,10 +256,7 @@ async fn use_ecr(account: &Account) {
         .ok();
     let digest = by_tag["imageDetails"][0]["imageDigest"].clone();
     let by_digest = account
-        .call(
-            "ecr.DescribeImages",
-            image(json!({ "imageDigest": digest })),
-        )
+        .call("ecr.DescribeImages", image(json!({ "imageDigest": digest })))
         .await
         .ok();
     assert_eq!(by_digest["imageDetails"][0]["imageTags"], json!(["v2"]));
@@ -317,13 +268,7 @@ async fn use_ecr(account: &Account) {
     )
     .await;
     let mismatch = json!({ "imageTag": "v1", "imageDigest": digest });
-    refused(
-        account,
-        "ecr.DescribeImages",
-        image(mismatch),
-        "ImageNotFoundException",
-    )
-    .await;
+    refused(account, "ecr.DescribeImages", image(mismatch), "ImageNotFoundException").await;
     refused(
         account,
         "ecr.DescribeImages",
@@ -332,22 +277,13 @@ async fn use_ecr(account: &Account) {
     )
     .await;
     let all = account
-        .call(
-            "ecr.DescribeImages",
-            json!({ "repositoryName": "acme/web" }),
-        )
+        .call("ecr.DescribeImages", json!({ "repositoryName": "acme/web" }))
         .await
         .ok();
     assert_eq!(all["imageDetails"].as_array().unwrap().len(), 2);
 
-    let repositories = account
-        .call("ecr.DescribeRepositories", json!({}))
-        .await
-        .ok();
-    assert_eq!(
-        repositories["repositories"][1]["imageTagMutability"],
-        "IMMUTABLE"
-    );
+    let repositories = account.call("ecr.DescribeRepositories", json!({})).await.ok();
+    assert_eq!(repositories["repositories"][1]["imageTagMutability"], "IMMUTABLE");
     refused(
         account,
         "ecr.DescribeRepositories",
@@ -368,10 +304,7 @@ async fn use_ecr(account: &Account) {
     assert_eq!(answer["images"].as_array().unwrap().len(), 1);
     assert_eq!(answer["failures"][0]["failureCode"], "ImageNotFound");
     let body = json!({ "repositoryName": "acme/web", "imageId": { "imageTag": "v2" } });
-    let answer = account
-        .call("ecr.DescribeImageScanFindings", body)
-        .await
-        .ok();
+    let answer = account.call("ecr.DescribeImageScanFindings", body).await.ok();
     assert_eq!(
         answer["imageScanFindings"]["findingSeverityCounts"],
         json!({ "HIGH": 1 })
@@ -409,11 +342,7 @@ async fn a_tag_moves_only_in_a_mutable_repository() {
 async fn a_seed_file_fills_the_account_before_the_first_request() {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("seed.json");
-    std::fs::write(
-        &path,
-        r#"{"aws":{"repositories":[{"name":"acme/seeded"}]}}"#,
-    )
-    .unwrap();
+    std::fs::write(&path, r#"{"aws":{"repositories":[{"name":"acme/seeded"}]}}"#).unwrap();
     let account = Account::start(Options {
         data: Some(path.clone()),
         ..Options::default()

@@ -10,12 +10,8 @@ use crate::aws::protocol::AwsError;
 
 /// Reads the AppSpec out of a RevisionLocation.
 pub(crate) fn parse(revision: Option<&Value>) -> Result<AppSpec, AwsError> {
-    let revision = revision.ok_or_else(|| {
-        AwsError::new(
-            "RevisionRequiredException",
-            "RevisionLocation must be specified",
-        )
-    })?;
+    let revision =
+        revision.ok_or_else(|| AwsError::new("RevisionRequiredException", "RevisionLocation must be specified"))?;
     let content = match revision["revisionType"].as_str() {
         Some("AppSpecContent") => &revision["appSpecContent"],
         Some("String") => &revision["string"],
@@ -35,8 +31,8 @@ pub(crate) fn parse(revision: Option<&Value>) -> Result<AppSpec, AwsError> {
             "The SHA256 hash value of the revision does not match its content",
         ));
     }
-    let document: Value = serde_json::from_str(text)
-        .map_err(|_| invalid("The AppSpec file is not well-formed JSON"))?;
+    let document: Value =
+        serde_json::from_str(text).map_err(|_| invalid("The AppSpec file is not well-formed JSON"))?;
     read(&document)
 }
 
@@ -126,10 +122,7 @@ mod tests {
     fn a_wrong_checksum_is_refused() {
         let mut revision = revision(&spec());
         revision["appSpecContent"]["sha256"] = "0".repeat(64).into();
-        assert_eq!(
-            parse(Some(&revision)).unwrap_err().code,
-            "InvalidRevisionException"
-        );
+        assert_eq!(parse(Some(&revision)).unwrap_err().code, "InvalidRevisionException");
     }
 
     #[test]

@@ -38,16 +38,10 @@ const PREDEFINED: [(&str, Platform, Routing); 17] = {
     use Platform::{Ecs, Lambda, Server};
     use Routing::{AllAtOnce, Canary, Linear};
     const fn canary(minutes: u32) -> Routing {
-        Canary {
-            percent: 10,
-            minutes,
-        }
+        Canary { percent: 10, minutes }
     }
     const fn linear(minutes: u32) -> Routing {
-        Linear {
-            percent: 10,
-            minutes,
-        }
+        Linear { percent: 10, minutes }
     }
     [
         ("AllAtOnce", Server, AllAtOnce),
@@ -74,12 +68,7 @@ impl DeploymentConfig {
     pub(crate) fn predefined() -> BTreeMap<String, Self> {
         PREDEFINED
             .into_iter()
-            .map(|(name, platform, routing)| {
-                (
-                    format!("CodeDeployDefault.{name}"),
-                    Self { platform, routing },
-                )
-            })
+            .map(|(name, platform, routing)| (format!("CodeDeployDefault.{name}"), Self { platform, routing }))
             .collect()
     }
 }
@@ -89,10 +78,7 @@ impl Routing {
     pub(crate) fn steps(self) -> Vec<(f64, f64)> {
         match self {
             Self::AllAtOnce => vec![(0.0, 100.0)],
-            Self::Canary { percent, minutes } => vec![
-                (0.0, f64::from(percent)),
-                (f64::from(minutes) * 60.0, 100.0),
-            ],
+            Self::Canary { percent, minutes } => vec![(0.0, f64::from(percent)), (f64::from(minutes) * 60.0, 100.0)],
             Self::Linear { percent, minutes } => {
                 let mut steps = Vec::new();
                 let mut shifted = percent.max(1);
@@ -137,14 +123,12 @@ struct ListInput {
 }
 
 pub(crate) fn get(account: &Account, body: Value) -> Result<Value, AwsError> {
-    let name = input::<GetInput>(body)?
-        .deployment_config_name
-        .ok_or_else(|| {
-            AwsError::new(
-                "DeploymentConfigNameRequiredException",
-                "The deployment configuration name was not specified.",
-            )
-        })?;
+    let name = input::<GetInput>(body)?.deployment_config_name.ok_or_else(|| {
+        AwsError::new(
+            "DeploymentConfigNameRequiredException",
+            "The deployment configuration name was not specified.",
+        )
+    })?;
     let config = find(account, &name)?;
     Ok(json!({ "deploymentConfigInfo": {
         "deploymentConfigId": crate::aws::model::digest(&name)[7..43],

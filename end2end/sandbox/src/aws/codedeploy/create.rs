@@ -28,26 +28,13 @@ struct CreateInput {
     file_exists_behavior: Option<String>,
 }
 
-pub(crate) fn create(
-    account: &mut Account,
-    now: Timestamp,
-    body: Value,
-) -> Result<Value, AwsError> {
+pub(crate) fn create(account: &mut Account, now: Timestamp, body: Value) -> Result<Value, AwsError> {
     let wanted: CreateInput = input(body)?;
     let application = find_application(account, wanted.application_name.as_deref())?
         .name
         .clone();
-    let group = find_group(
-        account,
-        &application,
-        wanted.deployment_group_name.as_deref(),
-    )?
-    .clone();
-    if wanted
-        .description
-        .as_ref()
-        .is_some_and(|text| text.len() > 256)
-    {
+    let group = find_group(account, &application, wanted.deployment_group_name.as_deref())?.clone();
+    if wanted.description.as_ref().is_some_and(|text| text.len() > 256) {
         return Err(AwsError::new(
             "DescriptionTooLongException",
             "The description is too long.",
@@ -62,9 +49,7 @@ pub(crate) fn create(
         ));
     }
     let app_spec = appspec::parse(wanted.revision.as_ref())?;
-    let config_name = wanted
-        .deployment_config_name
-        .unwrap_or_else(|| group.config.clone());
+    let config_name = wanted.deployment_config_name.unwrap_or_else(|| group.config.clone());
     let config = config::find(account, &config_name)?;
     if config.platform != Platform::Ecs {
         return Err(AwsError::new(
@@ -82,9 +67,11 @@ pub(crate) fn create(
             "The Amazon ECS service identifier is invalid.",
         ));
     }
-    if let Some(active) = account.deployments.iter().find(|each| {
-        each.application == application && each.group == group.name && !each.status.is_final()
-    }) {
+    if let Some(active) = account
+        .deployments
+        .iter()
+        .find(|each| each.application == application && each.group == group.name && !each.status.is_final())
+    {
         return Err(AwsError::new(
             "DeploymentLimitExceededException",
             format!(
@@ -99,11 +86,7 @@ pub(crate) fn create(
         .deployments
         .iter()
         .rev()
-        .find(|each| {
-            each.application == application
-                && each.group == group.name
-                && each.status == Status::Succeeded
-        })
+        .find(|each| each.application == application && each.group == group.name && each.status == Status::Succeeded)
         .map(|each| each.revision.clone());
     let planned_failure = life::take_planned(account, &application, &group.name, false);
     account.deployments.push(Deployment {
@@ -121,10 +104,7 @@ pub(crate) fn create(
         previous_revision,
         app_spec,
         auto_rollback,
-        alarms: wanted
-            .override_alarm_configuration
-            .clone()
-            .unwrap_or(group.alarms),
+        alarms: wanted.override_alarm_configuration.clone().unwrap_or(group.alarms),
         override_alarms: wanted.override_alarm_configuration,
         ready_wait_minutes: group.ready_wait_minutes,
         termination_wait_minutes: group.termination_wait_minutes,

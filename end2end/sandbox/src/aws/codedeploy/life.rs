@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::{
     model::{
-        ALLOW_TRAFFIC, AutoRollback, BEFORE_ALLOW_TRAFFIC, Creator, Deployment, EVENTS,
-        ErrorInformation, Event, EventStatus, INSTALL, RollbackEvent, RollbackInfo, Stage, Status,
+        ALLOW_TRAFFIC, AutoRollback, BEFORE_ALLOW_TRAFFIC, Creator, Deployment, EVENTS, ErrorInformation, Event,
+        EventStatus, INSTALL, RollbackEvent, RollbackInfo, Stage, Status,
     },
     read,
 };
@@ -37,9 +37,7 @@ pub(crate) fn advance(account: &mut Account, now: Timestamp) {
         step(account, index, at);
     }
     for service in &mut account.services {
-        service
-            .task_sets
-            .retain(|set| set.gone.is_none_or(|gone| gone.0 > now));
+        service.task_sets.retain(|set| set.gone.is_none_or(|gone| gone.0 > now));
     }
 }
 
@@ -65,9 +63,7 @@ pub(crate) fn stop_on_alarm(account: &mut Account, index: usize, at: Timestamp) 
 fn due(account: &Account, deployment: &Deployment) -> Option<Timestamp> {
     let next = next_step(account, deployment);
     match deployment.stopping {
-        Some((stop, _)) if !deployment.status.is_final() => {
-            Some(next.map_or(stop.0, |next| next.min(stop.0)))
-        }
+        Some((stop, _)) if !deployment.status.is_final() => Some(next.map_or(stop.0, |next| next.min(stop.0))),
         _ => next,
     }
 }
@@ -77,9 +73,7 @@ fn next_step(account: &Account, deployment: &Deployment) -> Option<Timestamp> {
     let seconds = match deployment.stage {
         Stage::Created => timings.created,
         Stage::Queued => timings.queued,
-        Stage::Event { index, .. } if deployment.is_rollback() && index != ALLOW_TRAFFIC => {
-            timings.rollback_event
-        }
+        Stage::Event { index, .. } if deployment.is_rollback() && index != ALLOW_TRAFFIC => timings.rollback_event,
         Stage::Event { index, steps } => match EVENTS[index] {
             "Install" => timings.install,
             "AllowTestTraffic" => timings.allow_test_traffic,
@@ -138,7 +132,8 @@ fn step(account: &mut Account, index: usize, at: Timestamp) {
         Stage::Ready => {
             let error = ErrorInformation {
                 code: "TIMEOUT",
-                message: "The deployment was stopped because traffic was not rerouted before the wait time ended.".into(),
+                message: "The deployment was stopped because traffic was not rerouted before the wait time ended."
+                    .into(),
             };
             end_badly(account, index, at, Status::Stopped, error, None, false);
         }
@@ -156,10 +151,7 @@ fn enter(account: &mut Account, index: usize, at: Timestamp, stage: Stage, statu
 }
 
 fn enter_event(account: &mut Account, index: usize, at: Timestamp, event: usize) {
-    let stage = Stage::Event {
-        index: event,
-        steps: 0,
-    };
+    let stage = Stage::Event { index: event, steps: 0 };
     enter(account, index, at, stage, Status::InProgress);
     let deployment = &mut account.deployments[index];
     deployment.events[event].status = EventStatus::InProgress;
@@ -175,11 +167,7 @@ fn enter_event(account: &mut Account, index: usize, at: Timestamp, event: usize)
 
 fn alarm_is_active(account: &Account, index: usize) -> bool {
     let alarms = &account.deployments[index].alarms;
-    alarms.enabled
-        && alarms
-            .alarms
-            .iter()
-            .any(|alarm| account.alarms.contains(&alarm.name))
+    alarms.enabled && alarms.alarms.iter().any(|alarm| account.alarms.contains(&alarm.name))
 }
 
 fn leave_event(account: &mut Account, index: usize, at: Timestamp, event: usize) {
@@ -273,10 +261,7 @@ fn refused_by_ecs(account: &Account, index: usize) -> Option<String> {
         return Some("Unable to describe task definition.".into());
     };
     let containers = definition.body["containerDefinitions"].as_array()?;
-    let Some(container) = containers
-        .iter()
-        .find(|each| each["name"] == spec.container.as_str())
-    else {
+    let Some(container) = containers.iter().find(|each| each["name"] == spec.container.as_str()) else {
         return Some(format!(
             "The container {} does not exist in the task definition.",
             spec.container
@@ -339,11 +324,7 @@ fn set_traffic(account: &mut Account, index: usize, at: Timestamp, percent: f64)
         if !is_replacement && Some(&set.id) != original.as_ref() {
             continue;
         }
-        set.traffic = if is_replacement {
-            percent
-        } else {
-            100.0 - percent
-        };
+        set.traffic = if is_replacement { percent } else { 100.0 - percent };
         set.updated = At(at);
         if set.status != TaskSetStatus::Draining {
             let holds_all = set.traffic >= 100.0;
@@ -415,28 +396,12 @@ fn fail_event(account: &mut Account, index: usize, at: Timestamp, event: usize) 
         _ => ("HOOK_EXECUTION_FAILURE", HOOK_MESSAGE),
     };
     let message = said.unwrap_or_else(|| message.to_owned());
-    fail(
-        account,
-        index,
-        at,
-        event,
-        ErrorInformation { code, message },
-    );
+    fail(account, index, at, event, ErrorInformation { code, message });
 }
 
 fn fail(account: &mut Account, index: usize, at: Timestamp, event: usize, error: ErrorInformation) {
-    let rollback = account.deployments[index]
-        .auto_rollback
-        .on(RollbackEvent::Failure);
-    end_badly(
-        account,
-        index,
-        at,
-        Status::Failed,
-        error,
-        Some(event),
-        rollback,
-    );
+    let rollback = account.deployments[index].auto_rollback.on(RollbackEvent::Failure);
+    end_badly(account, index, at, Status::Failed, error, Some(event), rollback);
 }
 
 /// Ends a deployment before its time: its current event fails, the rest are skipped, and if it
@@ -531,10 +496,7 @@ fn create_rollback(account: &mut Account, index: usize, at: Timestamp) {
         rollback: Some(RollbackInfo {
             rollback_deployment_id: None,
             rollback_triggering_deployment_id: Some(broken.id.clone()),
-            rollback_message: format!(
-                "Deployment {id} is triggered to roll back deployment {}.",
-                broken.id
-            ),
+            rollback_message: format!("Deployment {id} is triggered to roll back deployment {}.", broken.id),
         }),
         original_task_set: running.map(|set| set.id),
         replacement_task_set: broken.replacement_task_set.clone(),

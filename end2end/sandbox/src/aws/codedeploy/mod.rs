@@ -18,12 +18,7 @@ use super::{
 };
 
 /// Performs one operation.
-pub(crate) fn call(
-    account: &mut Account,
-    now: Timestamp,
-    operation: &str,
-    body: Value,
-) -> Result<Value, AwsError> {
+pub(crate) fn call(account: &mut Account, now: Timestamp, operation: &str, body: Value) -> Result<Value, AwsError> {
     match operation {
         "CreateDeployment" => create::create(account, now, body),
         "GetDeployment" => read::get(account, now, body),
@@ -94,11 +89,7 @@ struct ContinueInput {
     deployment_wait_type: Option<String>,
 }
 
-fn continue_deployment(
-    account: &mut Account,
-    now: Timestamp,
-    body: Value,
-) -> Result<Value, AwsError> {
+fn continue_deployment(account: &mut Account, now: Timestamp, body: Value) -> Result<Value, AwsError> {
     let wanted: ContinueInput = input(body)?;
     let deployment = read::find(account, now, wanted.deployment_id.as_deref())?;
     if deployment.status.is_final() {
@@ -113,11 +104,7 @@ fn continue_deployment(
         .iter()
         .position(|each| each.id == id)
         .unwrap_or_default();
-    match wanted
-        .deployment_wait_type
-        .as_deref()
-        .unwrap_or("READY_WAIT")
-    {
+    match wanted.deployment_wait_type.as_deref().unwrap_or("READY_WAIT") {
         "READY_WAIT" if stage == Stage::Ready => life::reroute(account, index, now),
         "READY_WAIT" => {
             return Err(AwsError::new(
@@ -152,10 +139,7 @@ struct NamesInput {
     next_token: Option<String>,
 }
 
-fn find_application<'a>(
-    account: &'a Account,
-    name: Option<&str>,
-) -> Result<&'a Application, AwsError> {
+fn find_application<'a>(account: &'a Account, name: Option<&str>) -> Result<&'a Application, AwsError> {
     let name = name.ok_or_else(|| {
         AwsError::new(
             "ApplicationNameRequiredException",
@@ -170,11 +154,7 @@ fn find_application<'a>(
     })
 }
 
-fn find_group<'a>(
-    account: &'a Account,
-    application: &str,
-    name: Option<&str>,
-) -> Result<&'a Group, AwsError> {
+fn find_group<'a>(account: &'a Account, application: &str, name: Option<&str>) -> Result<&'a Group, AwsError> {
     let name = name.ok_or_else(|| {
         AwsError::new(
             "DeploymentGroupNameRequiredException",
@@ -204,8 +184,7 @@ fn get_application(account: &Account, body: Value) -> Result<Value, AwsError> {
 fn list_applications(account: &Account, body: Value) -> Result<Value, AwsError> {
     let wanted: NamesInput = input(body)?;
     let names: Vec<&String> = account.applications.keys().collect();
-    let (names, next) =
-        page(&names, wanted.next_token.as_deref(), 100).ok_or_else(config::invalid_token)?;
+    let (names, next) = page(&names, wanted.next_token.as_deref(), 100).ok_or_else(config::invalid_token)?;
     Ok(json!({ "applications": names, "nextToken": next }))
 }
 
@@ -218,8 +197,7 @@ fn list_groups(account: &Account, body: Value) -> Result<Value, AwsError> {
         .filter(|group| group.application == application.name)
         .map(|group| &group.name)
         .collect();
-    let (names, next) =
-        page(&names, wanted.next_token.as_deref(), 100).ok_or_else(config::invalid_token)?;
+    let (names, next) = page(&names, wanted.next_token.as_deref(), 100).ok_or_else(config::invalid_token)?;
     Ok(json!({
         "applicationName": application.name,
         "deploymentGroups": names,
@@ -230,11 +208,7 @@ fn list_groups(account: &Account, body: Value) -> Result<Value, AwsError> {
 fn get_group(account: &Account, body: Value) -> Result<Value, AwsError> {
     let wanted: NamesInput = input(body)?;
     let application = find_application(account, wanted.application_name.as_deref())?;
-    let group = find_group(
-        account,
-        &application.name,
-        wanted.deployment_group_name.as_deref(),
-    )?;
+    let group = find_group(account, &application.name, wanted.deployment_group_name.as_deref())?;
     let of_group = || {
         account
             .deployments

@@ -133,9 +133,7 @@ pub(crate) fn list(account: &Account, now: Timestamp, body: Value) -> Result<Val
 impl ListInput {
     fn takes(&self, deployment: &Deployment) -> bool {
         let created = epoch(deployment.created.0).as_f64().unwrap_or_default();
-        let same = |wanted: &Option<String>, have: &str| {
-            wanted.as_ref().is_none_or(|wanted| wanted == have)
-        };
+        let same = |wanted: &Option<String>, have: &str| wanted.as_ref().is_none_or(|wanted| wanted == have);
         same(&self.application_name, &deployment.application)
             && same(&self.deployment_group_name, &deployment.group)
             && (self.external_id.is_none() || self.external_id == deployment.external_id)
@@ -144,27 +142,18 @@ impl ListInput {
                 .as_ref()
                 .is_none_or(|wanted| wanted.contains(&shown_status(deployment)))
             && self.create_time_range.as_ref().is_none_or(|range| {
-                range.start.is_none_or(|start| start <= created)
-                    && range.end.is_none_or(|end| created <= end)
+                range.start.is_none_or(|start| start <= created) && range.end.is_none_or(|end| created <= end)
             })
     }
 }
 
-pub(crate) fn list_targets(
-    account: &Account,
-    now: Timestamp,
-    body: Value,
-) -> Result<Value, AwsError> {
+pub(crate) fn list_targets(account: &Account, now: Timestamp, body: Value) -> Result<Value, AwsError> {
     let wanted: TargetsInput = input(body)?;
     let deployment = find_started(account, now, wanted.deployment_id.as_deref())?;
     Ok(json!({ "targetIds": [deployment.target_id()] }))
 }
 
-pub(crate) fn batch_get_targets(
-    account: &Account,
-    now: Timestamp,
-    body: Value,
-) -> Result<Value, AwsError> {
+pub(crate) fn batch_get_targets(account: &Account, now: Timestamp, body: Value) -> Result<Value, AwsError> {
     let wanted: TargetsInput = input(body)?;
     let deployment = find_started(account, now, wanted.deployment_id.as_deref())?;
     if wanted.target_ids.is_empty() {
@@ -178,11 +167,7 @@ pub(crate) fn batch_get_targets(
     Ok(json!({ "deploymentTargets": targets }))
 }
 
-pub(crate) fn get_target(
-    account: &Account,
-    now: Timestamp,
-    body: Value,
-) -> Result<Value, AwsError> {
+pub(crate) fn get_target(account: &Account, now: Timestamp, body: Value) -> Result<Value, AwsError> {
     let wanted: TargetsInput = input(body)?;
     let deployment = find_started(account, now, wanted.deployment_id.as_deref())?;
     let id = wanted.target_id.ok_or_else(target_required)?;
@@ -190,11 +175,7 @@ pub(crate) fn get_target(
 }
 
 /// A deployment that reads can see, or the error that says it is not there.
-pub(crate) fn find<'a>(
-    account: &'a Account,
-    now: Timestamp,
-    id: Option<&str>,
-) -> Result<&'a Deployment, AwsError> {
+pub(crate) fn find<'a>(account: &'a Account, now: Timestamp, id: Option<&str>) -> Result<&'a Deployment, AwsError> {
     let id = id.ok_or_else(id_required)?;
     if !is_id(id) {
         return Err(invalid_id(id));
@@ -210,11 +191,7 @@ pub(crate) fn find<'a>(
         })
 }
 
-fn find_started<'a>(
-    account: &'a Account,
-    now: Timestamp,
-    id: Option<&str>,
-) -> Result<&'a Deployment, AwsError> {
+fn find_started<'a>(account: &'a Account, now: Timestamp, id: Option<&str>) -> Result<&'a Deployment, AwsError> {
     let deployment = find(account, now, id)?;
     if matches!(deployment.status, Status::Created | Status::Queued) {
         return Err(AwsError::new(

@@ -14,12 +14,7 @@ use super::{
 };
 
 /// Performs one operation.
-pub(crate) fn call(
-    account: &mut Account,
-    now: Timestamp,
-    operation: &str,
-    body: Value,
-) -> Result<Value, AwsError> {
+pub(crate) fn call(account: &mut Account, now: Timestamp, operation: &str, body: Value) -> Result<Value, AwsError> {
     match operation {
         "RegisterTaskDefinition" => task_definitions::register(account, now, body),
         "DescribeTaskDefinition" => task_definitions::describe(account, body),
@@ -59,10 +54,7 @@ impl ServicesInput {
         if account.clusters.contains(&name) {
             Ok(name)
         } else {
-            Err(AwsError::new(
-                "ClusterNotFoundException",
-                "Cluster not found.",
-            ))
+            Err(AwsError::new("ClusterNotFoundException", "Cluster not found."))
         }
     }
 }
@@ -272,10 +264,7 @@ fn describe_clusters(account: &Account, body: Value) -> Result<Value, AwsError> 
             continue;
         }
         let services = || account.services.iter().filter(|each| each.cluster == name);
-        let running: i64 = services()
-            .flat_map(|each| &each.task_sets)
-            .map(|set| set.running)
-            .sum();
+        let running: i64 = services().flat_map(|each| &each.task_sets).map(|set| set.running).sum();
         found.push(json!({
             "clusterArn": cluster_arn(account, name),
             "clusterName": name,
@@ -315,10 +304,7 @@ fn list_tasks(account: &Account, body: Value) -> Result<Value, AwsError> {
     if let Some(name) = name
         && account.service(&cluster, name).is_none()
     {
-        return Err(AwsError::new(
-            "ServiceNotFoundException",
-            "Service not found.",
-        ));
+        return Err(AwsError::new("ServiceNotFoundException", "Service not found."));
     }
     let stopped = wanted
         .desired_status

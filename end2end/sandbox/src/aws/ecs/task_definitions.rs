@@ -36,11 +36,7 @@ fn client(reason: impl Into<String>) -> AwsError {
 }
 
 /// Keeps a new revision of the family.
-pub(crate) fn register(
-    account: &mut Account,
-    now: Timestamp,
-    body: Value,
-) -> Result<Value, AwsError> {
+pub(crate) fn register(account: &mut Account, now: Timestamp, body: Value) -> Result<Value, AwsError> {
     let family = body["family"]
         .as_str()
         .filter(|family| !family.is_empty())
@@ -75,18 +71,10 @@ pub(crate) fn register(
         tags,
     };
     let mut answer = json!({ "taskDefinition": view(account, &definition) });
-    if definition
-        .tags
-        .as_array()
-        .is_some_and(|tags| !tags.is_empty())
-    {
+    if definition.tags.as_array().is_some_and(|tags| !tags.is_empty()) {
         answer["tags"] = definition.tags.clone();
     }
-    account
-        .task_definitions
-        .entry(family)
-        .or_default()
-        .push(definition);
+    account.task_definitions.entry(family).or_default().push(definition);
     Ok(answer)
 }
 
@@ -112,9 +100,7 @@ fn check_containers(body: &Value) -> Result<(), AwsError> {
             return Err(client("Fargate only supports network mode ‘awsvpc’."));
         }
         if body["cpu"].is_null() || body["memory"].is_null() {
-            return Err(client(
-                "Fargate requires that 'cpu' be defined at the task level.",
-            ));
+            return Err(client("Fargate requires that 'cpu' be defined at the task level."));
         }
     }
     if let Some(tags) = body["tags"].as_array()
@@ -130,10 +116,7 @@ fn with_defaults(mut body: Map<String, Value>) -> Value {
     for list in ["volumes", "placementConstraints"] {
         body.entry(list).or_insert_with(|| json!([]));
     }
-    if let Some(containers) = body
-        .get_mut("containerDefinitions")
-        .and_then(Value::as_array_mut)
-    {
+    if let Some(containers) = body.get_mut("containerDefinitions").and_then(Value::as_array_mut) {
         for container in containers.iter_mut().filter_map(Value::as_object_mut) {
             for list in [
                 "portMappings",
@@ -146,10 +129,7 @@ fn with_defaults(mut body: Map<String, Value>) -> Value {
             }
             container.entry("essential").or_insert(json!(true));
             container.entry("cpu").or_insert(json!(0));
-            if let Some(ports) = container
-                .get_mut("portMappings")
-                .and_then(Value::as_array_mut)
-            {
+            if let Some(ports) = container.get_mut("portMappings").and_then(Value::as_array_mut) {
                 for port in ports.iter_mut().filter_map(Value::as_object_mut) {
                     let number = port.get("containerPort").cloned().unwrap_or_default();
                     if !number.is_null() {
@@ -212,20 +192,11 @@ struct ListInput {
 /// `familyPrefix` is, despite its name, the whole name of a family.
 pub(crate) fn list(account: &Account, body: Value) -> Result<Value, AwsError> {
     let wanted: ListInput = input(body)?;
-    let inactive = wanted
-        .status
-        .as_deref()
-        .is_some_and(|status| status != "ACTIVE");
+    let inactive = wanted.status.as_deref().is_some_and(|status| status != "ACTIVE");
     let mut arns: Vec<&String> = account
         .task_definitions
         .iter()
-        .filter(|(family, _)| {
-            !inactive
-                && wanted
-                    .family_prefix
-                    .as_ref()
-                    .is_none_or(|prefix| *family == prefix)
-        })
+        .filter(|(family, _)| !inactive && wanted.family_prefix.as_ref().is_none_or(|prefix| *family == prefix))
         .flat_map(|(_, revisions)| revisions)
         .map(|definition| &definition.arn)
         .collect();
@@ -238,7 +209,6 @@ pub(crate) fn list(account: &Account, body: Value) -> Result<Value, AwsError> {
     if !(1..=100).contains(&size) {
         return Err(invalid("Invalid maxResults. It must be between 1 and 100."));
     }
-    let (arns, next) =
-        page(&arns, wanted.next_token.as_deref(), size).ok_or_else(|| invalid("Invalid token"))?;
+    let (arns, next) = page(&arns, wanted.next_token.as_deref(), size).ok_or_else(|| invalid("Invalid token"))?;
     Ok(json!({ "taskDefinitionArns": arns, "nextToken": next }))
 }
