@@ -1,6 +1,7 @@
 //! The log of every request in the order it came, and the file it may be recorded to.
 
 use std::{
+    collections::VecDeque,
     fs::File,
     io::Write as _,
     path::Path,
@@ -14,6 +15,9 @@ use serde_json::{Value, json};
 
 use super::protocol::{AwsError, Service};
 use crate::Error;
+
+/// Calls kept in memory; older ones are forgotten.
+const KEPT: usize = 20_000;
 
 /// What became of a request, as far as its sender is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -58,7 +62,7 @@ pub(crate) struct CallLog(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    calls: Vec<Call>,
+    calls: VecDeque<Call>,
     count: u64,
     file: Option<File>,
 }
@@ -101,7 +105,10 @@ impl CallLog {
         let mut inner = self.inner();
         inner.count += 1;
         let number = inner.count;
-        inner.calls.push(Call {
+        if inner.calls.len() == KEPT {
+            inner.calls.pop_front();
+        }
+        inner.calls.push_back(Call {
             number,
             time: now.to_string(),
             protocol,
@@ -159,9 +166,10 @@ impl CallLog {
         let (Some(file), Some(call)) = (file.as_mut(), calls.iter().find(|call| call.number == number)) else {
             return;
         };
+        // One write for a line, so that lines of several writers do not mix.
         if let Err(error) = serde_json::to_string(call)
             .map_err(std::io::Error::from)
-            .and_then(|line| writeln!(file, "{line}"))
+            .and_then(|line| file.write_all(format!("{line}\n").as_bytes()))
         {
             tracing::error!(%error, "cannot record a call");
         }

@@ -238,4 +238,7 @@ async fn requests_without_a_signature_or_a_known_operation_are_refused() {
         .call("codedeploy.GetDeployment", json!({ "deploymentId": 7 }))
         .await;
     assert_eq!(wrong.error(), "SerializationException");
+    let resting = json!({ "includeOnlyStatuses": ["Resting"] });
+    let answer = account.call("codedeploy.ListDeployments", resting).await;
+    assert_eq!(answer.error(), "InvalidDeploymentStatusException");
 }

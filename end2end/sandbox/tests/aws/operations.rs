@@ -1,22 +1,21 @@
 //! Every operation, once with success and once with an error, recorded: what
 //! `check/aws_models.py` then holds against the service models.
 
-use crate::account::{Account, revision};
+use crate::account::{Account, recorded, revision};
 use serde_json::{Value, json};
 use tidegate_sandbox::Options;
-
-/// Where the exchanges go: `SANDBOX_RECORD`, or a file that is thrown away.
-fn record(scratch: &tempfile::TempDir) -> std::path::PathBuf {
-    std::env::var_os("SANDBOX_RECORD").map_or_else(|| scratch.path().join("calls.jsonl"), Into::into)
-}
 
 #[tokio::test]
 async fn every_operation_answers_and_every_exchange_is_recorded() {
     let scratch = tempfile::tempdir().unwrap();
-    let file = record(&scratch);
+    let asked = recorded();
+    let file = asked
+        .record
+        .clone()
+        .unwrap_or_else(|| scratch.path().join("calls.jsonl"));
     let account = Account::start(Options {
         record: Some(file.clone()),
-        ..Options::default()
+        ..asked
     })
     .await;
     read_code_deploy(&account).await;
@@ -27,8 +26,7 @@ async fn every_operation_answers_and_every_exchange_is_recorded() {
     let lines = std::fs::read_to_string(file).unwrap();
     let recorded = lines
         .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap())
-        .filter(|call| call["response"].is_object())
+        .filter(|line| serde_json::from_str::<Value>(line).unwrap()["response"].is_object())
         .count();
     let calls = account.look("aws/calls").await;
     assert!(recorded >= calls.as_array().unwrap().len());
