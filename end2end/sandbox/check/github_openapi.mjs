@@ -7,7 +7,8 @@
 // `path`, `query`, `headers`, `request_body`, `status` and `response_body`. Lines of other protocols
 // are skipped. A call is wrong when the operation is unknown, when a parameter or body member is
 // unknown, missing or of the wrong type, when the status is not documented, and when a member of
-// the answer is missing, unknown, or of the wrong type, format or enumeration.
+// the answer is missing, unknown, or of the wrong type, format or enumeration. A line with `webhook`
+// is a delivery, whose `request_body` is held against the description of that event.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -137,6 +138,7 @@ export class Checker {
 
   // The sentences that say what is wrong with a call; none when it is right.
   check(call) {
+    if (call.webhook) return this.#webhook(call);
     if (!call.path?.startsWith(BASE)) return [`${call.path} is not below ${BASE}`];
     const path = call.path.slice(BASE.length);
     const method = call.method.toLowerCase();
@@ -152,6 +154,15 @@ export class Checker {
       }
     }
     return [`unknown operation ${call.method} ${path}`];
+  }
+
+  // Events with several actions are described once for each.
+  #webhook({ webhook, request_body: sent }) {
+    const name = [webhook, sent?.action].filter(Boolean).join("-").replaceAll("_", "-");
+    const described = this.#api["x-webhooks"][name]?.post;
+    if (!described) return [`unknown webhook ${name}`];
+    const schema = described.requestBody.content["application/json"].schema;
+    return this.#validate(this.#ajv, schema, sent, `webhook ${name}: payload`);
   }
 
   #parameters(operation, values, call) {
@@ -237,7 +248,8 @@ function main(files) {
     }
   }
   for (const [sentence, { count, call }] of wrong) {
-    console.error(`${sentence}\n    ${count} × ${call.method} ${call.path} → ${call.status}`);
+    const what = call.webhook ?? `${call.method} ${call.path} → ${call.status}`;
+    console.error(`${sentence}\n    ${count} × ${what}`);
   }
   if (calls === 0) {
     console.error("no GitHub calls were recorded");

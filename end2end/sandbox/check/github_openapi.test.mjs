@@ -61,6 +61,12 @@ const revocation = () => ({
   response_body: null,
 });
 
+const ping = () => ({
+  protocol: "github",
+  webhook: "ping",
+  request_body: { zen: "Keep it logically awesome.", hook_id: 1, sender: account() },
+});
+
 describe("a recorded call", () => {
   let checker;
   before(() => {
@@ -71,6 +77,7 @@ describe("a recorded call", () => {
     ["a membership", membership()],
     ["a list of members", members()],
     ["a revocation", revocation()],
+    ["a webhook", ping()],
     [
       "a refusal",
       {
@@ -185,6 +192,26 @@ describe("a recorded call", () => {
       "an unknown member deep in a list",
       spoil(members, (c) => (c.response_body[0].rank = 3)),
       /\/0 must NOT have additional properties: "rank"/,
+    ],
+    [
+      "a webhook GitHub does not have",
+      spoil(ping, (c) => (c.webhook = "pong")),
+      /unknown webhook pong/,
+    ],
+    [
+      "a webhook's action GitHub does not have",
+      { protocol: "github", webhook: "workflow_run", request_body: { action: "paused" } },
+      /unknown webhook workflow-run-paused/,
+    ],
+    [
+      "a webhook's payload of the wrong type",
+      spoil(ping, (c) => (c.request_body.hook_id = "one")),
+      /payload\/hook_id must be integer/,
+    ],
+    [
+      "a webhook's payload with a member too many",
+      spoil(ping, (c) => (c.request_body.sender.rank = 1)),
+      /payload\/sender must NOT have additional properties: "rank"/,
     ],
     [
       "a body with an answer that has none",

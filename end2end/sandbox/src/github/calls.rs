@@ -65,7 +65,27 @@ struct Pages {
     file: Option<File>,
 }
 
+impl Pages {
+    /// One write for a line, so that lines of several writers do not mix.
+    fn record(&mut self, line: &Value) {
+        if let Some(file) = self.file.as_mut()
+            && let Err(error) = file.write_all(format!("{line}\n").as_bytes())
+        {
+            tracing::warn!(%error, "a call was not recorded");
+        }
+    }
+}
+
 impl Journal {
+    /// Records a webhook that was sent, if anything is recorded.
+    pub(crate) fn record_webhook(&self, event: &str, payload: &Value) {
+        lock(&self.pages).record(&json!({
+            "protocol": "github",
+            "webhook": event,
+            "request_body": payload,
+        }));
+    }
+
     pub(crate) fn record_to(&self, path: &Path) -> std::io::Result<()> {
         let file = File::options().create(true).append(true).open(path)?;
         lock(&self.pages).file = Some(file);
@@ -84,10 +104,8 @@ impl Journal {
         let mut pages = lock(&self.pages);
         pages.last += 1;
         call.number = pages.last;
-        if call.path.starts_with("/api/v3")
-            && let Some(file) = pages.file.as_mut()
-        {
-            let line = json!({
+        if call.path.starts_with("/api/v3") {
+            pages.record(&json!({
                 "protocol": "github",
                 "method": call.method,
                 "path": call.path,
@@ -97,11 +115,7 @@ impl Journal {
                 "status": call.status,
                 "response_headers": call.response_headers,
                 "response_body": call.response_body,
-            });
-            // One write for a line, so that lines of several writers do not mix.
-            if let Err(error) = file.write_all(format!("{line}\n").as_bytes()) {
-                tracing::warn!(%error, "a call was not recorded");
-            }
+            }));
         }
         if pages.calls.len() == KEPT {
             pages.calls.pop_front();

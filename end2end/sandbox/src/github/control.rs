@@ -1,4 +1,21 @@
 //! The part of the control API that makes people, teams, history and trouble on this GitHub.
+//!
+//! | below `/github` | |
+//! |---|---|
+//! | `POST /seed` | a whole world, see `seeds/README.md` |
+//! | `POST /users`, `/orgs`, `/orgs/{org}/teams`, `/apps`, `/tokens`, `/repos` | one of each |
+//! | `PATCH /users/{login}` | `login`, `name`: a rename keeps the id |
+//! | `DELETE /users/{login}`, `/tokens/{token}` | closes an account; revokes a token |
+//! | `PUT`, `DELETE /orgs/{org}/members/{login}` | `role`, `state`; leaving leaves the teams too |
+//! | `PUT`, `DELETE /orgs/{org}/teams/{slug}/members/{login}` | `role`, `state` (`active`, `pending`) |
+//! | `POST /repos/{owner}/{repo}/commits` | answers with the `sha` |
+//! | `POST /repos/{owner}/{repo}/runs` | adds or, by `id`, replaces a workflow run |
+//! | `POST /oidc/tokens` | mints a token: `repository`, `run_id`, `audience`, `claims`, `algorithm`, `key`, … |
+//! | `POST /oidc/jobs` | the two variables with which a job asks for its token |
+//! | `GET`, `POST /webhooks` | deliveries made; sends one: `url`, `secret`, `event`, `repository`, … |
+//! | `POST /webhooks/{delivery}/redeliver` | sends it again, same id and body |
+//! | `GET`, `DELETE /calls` | what was asked of GitHub, by `method` and `path_prefix` |
+//! | `GET`, `PUT`, `DELETE /faults` | outages, limits, slowness |
 
 use axum::{
     Json, Router,

@@ -97,7 +97,11 @@ pub(crate) async fn send(
 ) -> Result<Json<Delivery>, Refused> {
     let payload = match &spec.payload {
         Some(payload) => payload.clone(),
-        None => payload(&github, &spec)?,
+        None => {
+            let payload = payload(&github, &spec)?;
+            github.shared.journal.record_webhook(&spec.event, &payload);
+            payload
+        }
     };
     let body = payload.to_string();
     let signature = match spec.signature {
@@ -189,6 +193,8 @@ fn payload(github: &GitHub, spec: &DeliverySpec) -> Result<Value, Refused> {
                 "active": true,
                 "events": ["push", "workflow_run"],
                 "config": { "content_type": "json", "insecure_ssl": "0", "url": spec.url },
+                "created_at": time(repo.created_at),
+                "updated_at": time(repo.created_at),
             },
             "sender": owner(&world, &render, repo),
         }),
@@ -198,7 +204,11 @@ fn payload(github: &GitHub, spec: &DeliverySpec) -> Result<Value, Refused> {
             return Err(Refused(StatusCode::BAD_REQUEST, format!("{other} needs a payload")));
         }
     };
-    payload["repository"] = render.repo_full(repo);
+    payload["repository"] = if spec.event == "push" {
+        render.repo_in_push(repo)
+    } else {
+        render.repo_in_webhook(repo)
+    };
     if let Some(org) = world.org(&repo.owner) {
         payload["organization"] = render.org_simple(org);
     }

@@ -64,6 +64,7 @@ impl Render<'_> {
             "topics": [],
             "archived": false,
             "disabled": false,
+            "has_downloads": true,
             "has_issues": true,
             "has_projects": true,
             "has_wiki": true,
@@ -74,6 +75,35 @@ impl Render<'_> {
             "pushed_at": time(pushed),
         });
         merge(merge(self.repo(repo), Value::Object(counts)), rest)
+    }
+
+    /// A repository as webhooks carry it.
+    pub(crate) fn repo_in_webhook(&self, repo: &Repo) -> Value {
+        let mut body = self.repo_full(repo);
+        if let Some(members) = body.as_object_mut() {
+            members.remove("network_count");
+            members.remove("subscribers_count");
+        }
+        body
+    }
+
+    /// A repository as pushes carry it: some times are numbers there.
+    pub(crate) fn repo_in_push(&self, repo: &Repo) -> Value {
+        let pushed = repo.commits.last().map_or(repo.created_at, |commit| commit.at);
+        let mut body = merge(
+            self.repo_in_webhook(repo),
+            json!({
+                "created_at": repo.created_at.as_second(),
+                "pushed_at": pushed.as_second(),
+                "master_branch": repo.default_branch,
+                "organization": repo.owner,
+                "stargazers": 0,
+                "url": self.repo_web(repo),
+            }),
+        );
+        body["owner"]["name"] = json!(repo.owner);
+        body["owner"]["email"] = Value::Null;
+        body
     }
 
     fn git_person(person: &Person, at: Timestamp) -> Value {
