@@ -1,0 +1,84 @@
+// What every browser test starts from: a stage of its worker's own, and a page that may not complain.
+
+import { AxeBuilder } from "@axe-core/playwright";
+import { type Page, test as base, expect } from "@playwright/test";
+import { join } from "node:path";
+import { type Options, Stage } from "./stage.ts";
+
+const WIDTHS = [360, 768, 1440];
+const SCHEMES = ["light", "dark"] as const;
+
+interface TestFixtures {
+  /** Console messages that this test means to cause. */
+  noise: RegExp[];
+}
+
+interface WorkerFixtures {
+  /** `test.use({ staging: { speed: 60 } })` in a file gives its tests a stage of their own. */
+  staging: Options;
+  stage: Stage;
+}
+
+export const test = base.extend<TestFixtures, WorkerFixtures>({
+  staging: [{ speed: 60 }, { scope: "worker", option: true }],
+  stage: [
+    async ({ staging }, use) => {
+      const stage = await Stage.open(staging);
+      await use(stage);
+      await stage.close();
+    },
+    { scope: "worker", timeout: 60_000 },
+  ],
+  baseURL: async ({ stage }, use) => use(stage.url),
+  noise: [[], { option: true }],
+  // An error in the console, a policy violation among them, is a failure like any other.
+  page: async ({ page, noise, stage }, use, info) => {
+    const complaints: string[] = [];
+    const heard = (text: string) => {
+      if (!noise.some((expected) => expected.test(text))) complaints.push(text);
+    };
+    page.on("console", (message) => {
+      if (message.type() === "error" || message.type() === "warning") heard(message.text());
+    });
+    page.on("pageerror", (error) => heard(String(error)));
+    await use(page);
+    if (info.status !== info.expectedStatus) await info.attach("server log", { body: await stage.log() });
+    expect(complaints, "the console is quiet").toEqual([]);
+  },
+});
+
+export { expect };
+
+/** Signs in as one of the sandbox's people and comes back to where the sign-in was asked for. */
+export async function signIn(page: Page, stage: Stage, login: string, to = "/"): Promise<void> {
+  await page.goto(to);
+  if (page.url().startsWith(stage.url)) await page.getByRole("main").getByText(/sign in with github/i).click();
+  await page.locator(`button[name="user"][value="${login}"]`).click();
+  await page.waitForURL((url) => url.href.startsWith(stage.url) && !url.pathname.startsWith("/auth"));
+}
+
+/** Axe finds nothing wrong with the page, in light and in dark (U6). */
+export async function expectAccessible(page: Page): Promise<void> {
+  for (const colorScheme of SCHEMES) {
+    await page.emulateMedia({ colorScheme });
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    const found = violations.map(({ id, help, nodes }) => `${id}: ${help} — ${nodes.map(({ target }) => target).join(" · ")}`);
+    expect(found, `axe in ${colorScheme}`).toEqual([]);
+  }
+  await page.emulateMedia({ colorScheme: null });
+}
+
+/** Pictures of the whole page in three widths and both themes, in end2end/screenshots-out, to be looked at. */
+export async function screenshots(page: Page, name: string): Promise<void> {
+  const before = page.viewportSize();
+  for (const colorScheme of SCHEMES) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: 900 });
+      const path = join(import.meta.dirname, "screenshots-out", `${name}-${width}-${colorScheme}.png`);
+      await page.screenshot({ path, fullPage: true, animations: "disabled" });
+    }
+  }
+  await page.emulateMedia({ colorScheme: null, reducedMotion: null });
+  if (before) await page.setViewportSize(before);
+}

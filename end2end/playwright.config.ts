@@ -1,0 +1,44 @@
+// Browser tests in Debian's Chromium, against the real binaries of $CARGO_TARGET_DIR/debug.
+import { defineConfig } from "@playwright/test";
+import { execFileSync } from "node:child_process";
+
+const chromium =
+  process.env.CHROMIUM ?? execFileSync("sh", ["-c", "command -v chromium || command -v chromium-browser"]).toString().trim();
+
+export default defineConfig({
+  testDir: "tests",
+  outputDir: "test-results",
+  // Each worker has a server, a sandbox and a browser of its own: two cores carry two.
+  workers: Number(process.env.WORKERS ?? 2),
+  fullyParallel: false,
+  // A test that passes only at the second try is a test that failed.
+  retries: 0,
+  forbidOnly: true,
+  timeout: 60_000,
+  expect: { timeout: 10_000 },
+  reporter: [["list"], ["html", { open: "never", outputFolder: "playwright-report" }]],
+  use: {
+    viewport: { width: 1440, height: 900 },
+    trace: "retain-on-failure",
+    screenshot: "only-on-failure",
+    locale: "en-GB",
+    timezoneId: "Europe/Berlin",
+    launchOptions: {
+      executablePath: chromium,
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
+    },
+  },
+  projects: [
+    { name: "js" },
+    // U2: whatever is tagged @plain is done again without any script.
+    { name: "plain", grep: /@plain/, use: { javaScriptEnabled: false } },
+  ],
+});

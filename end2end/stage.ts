@@ -1,0 +1,203 @@
+// A stage: one sandbox and one server on SQLite, on free ports of loopback, with what tests do to them from outside.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dirname, "..");
+const TARGET = process.env.CARGO_TARGET_DIR ?? join(homedir(), ".cache/tidegate/target");
+const PATIENCE_MS = 30_000;
+
+/** The origins that infra/demo/tidegate.toml is written for. */
+const DEMO = { portal: "127.0.0.1:8080", github: "127.0.0.1:8081" };
+const WEBHOOK_SECRET = "sandbox-webhook-secret";
+
+export interface Options {
+  /** Virtual seconds per real second at the cloud. */
+  speed: number;
+}
+
+export interface Answer<T = any> {
+  status: number;
+  headers: Headers;
+  body: T;
+}
+
+/** What a job's token speaks for; `repository` is `owner/name`. See the sandbox's seeds/README.md. */
+export interface Job {
+  repository: string;
+  sha?: string;
+  ref?: string;
+  actor?: string;
+  run_id?: number;
+  [more: string]: unknown;
+}
+
+export class Stage {
+  private constructor(
+    private readonly processes: ChildProcess[],
+    readonly dir: string,
+    /** Where people go. */
+    readonly url: string,
+    readonly githubUrl: string,
+    readonly awsUrl: string,
+    readonly controlUrl: string,
+  ) {}
+
+  static async open({ speed }: Options): Promise<Stage> {
+    const dir = await mkdtemp(join(tmpdir(), "tidegate-stage-"));
+    const processes: ChildProcess[] = [];
+    try {
+      const sandbox = run("sandbox", dir, processes, [
+        "--data",
+        join(ROOT, "end2end/sandbox/seeds/acme.json"),
+        "--speed",
+        String(speed),
+      ]);
+      const urls = await announced(sandbox, ["aws", "github", "control"]);
+      const portal = `127.0.0.1:${await freePort()}`;
+
+      const written = await readFile(join(ROOT, "infra/demo/tidegate.toml"), "utf8");
+      const config = join(dir, "tidegate.toml");
+      await writeFile(
+        config,
+        written.replaceAll(DEMO.portal, portal).replaceAll(DEMO.github, new URL(urls.github!).host),
+      );
+      const server = run("tidegate", dir, processes, ["serve", "--config", config], {
+        AWS_ENDPOINT_URL: urls.aws,
+        TIDEGATE_DATABASE_URL: `sqlite://${dir}/tidegate.db`,
+        TIDEGATE_SECRET_KEY: "5a".repeat(32),
+        TIDEGATE_GITHUB_CLIENT_SECRET: "sandbox-client-secret-not-for-production",
+        TIDEGATE_GITHUB_WEBHOOK_SECRET: WEBHOOK_SECRET,
+        TIDEGATE_GITHUB_TOKEN: "ghp_sandbox_service",
+        TIDEGATE_SITE: join(TARGET, "site"),
+      });
+      await answering(server, `http://${portal}/readyz`, join(dir, "tidegate.log"));
+      return new Stage(processes, dir, `http://${portal}`, urls.github!, urls.aws!, urls.control!);
+    } catch (error) {
+      await end(processes, dir);
+      throw error;
+    }
+  }
+
+  close = () => end(this.processes, this.dir);
+
+  /** What the server has written so far. */
+  log = () => readFile(join(this.dir, "tidegate.log"), "utf8");
+
+  /** The sandbox's control API: `control("/aws/timings", { … })`; without a body it is read. */
+  async control<T = any>(path: string, body?: unknown, method = body === undefined ? "GET" : "POST"): Promise<T> {
+    const answer = await call<T>(this.controlUrl + path, method, body);
+    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  }
+
+  /** The Actions token of a job, for the audience that the portal asks for. */
+  async token(job: Job): Promise<string> {
+    return (await this.control("/github/oidc/tokens", { audience: "tidegate", ...job })).token;
+  }
+
+  /** The portal's REST API as CI: `api("POST", "/releases", token, { … })`. Any status is an answer. */
+  api = <T = any>(method: string, path: string, token: string, body?: unknown, headers: Record<string, string> = {}) =>
+    call<T>(`${this.url}/api/v1${path}`, method, body, { authorization: `Bearer ${token}`, ...headers });
+
+  /** Has GitHub send a signed webhook to the portal: `webhook({ event: "push", repository: "acme/rag" })`. */
+  webhook = (delivery: Record<string, unknown>) =>
+    this.control("/github/webhooks", { url: `${this.url}/webhooks/github`, secret: WEBHOOK_SECRET, ...delivery });
+}
+
+async function call<T>(url: string, method: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<T>> {
+  const answer = await fetch(url, {
+    method,
+    headers: body === undefined ? headers : { "content-type": "application/json", ...headers },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    redirect: "manual",
+  });
+  const text = await answer.text();
+  const json = answer.headers.get("content-type")?.includes("json") && text !== "";
+  return { status: answer.status, headers: answer.headers, body: json ? JSON.parse(text) : text };
+}
+
+function run(binary: string, dir: string, processes: ChildProcess[], args: string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+  const child = spawn(join(TARGET, "debug", binary), args, {
+    cwd: dir,
+    stdio: ["ignore", "pipe", "pipe"],
+    // Nothing of the person who runs the tests: above all no way into a real account.
+    env: {
+      PATH: process.env.PATH,
+      RUST_LOG: process.env.RUST_LOG ?? "info",
+      RUST_BACKTRACE: "1",
+      AWS_REGION: "eu-west-1",
+      AWS_ACCESS_KEY_ID: "sandbox",
+      AWS_SECRET_ACCESS_KEY: "sandbox",
+      AWS_EC2_METADATA_DISABLED: "true",
+      ...env,
+    },
+  });
+  const log = createWriteStream(join(dir, `${binary}.log`));
+  child.stdout!.pipe(log, { end: false });
+  child.stderr!.pipe(log, { end: false });
+  processes.push(child);
+  return child;
+}
+
+/** Reads lines such as `aws      http://127.0.0.1:40001` until every name was seen. */
+function announced(child: ChildProcess, names: string[]): Promise<Record<string, string>> {
+  return new Promise((resolve, reject) => {
+    const seen: Record<string, string> = {};
+    let text = "";
+    const failed = (why: string) => reject(new Error(`the sandbox ${why}: ${text}`));
+    const timer = setTimeout(() => failed("announced no addresses"), PATIENCE_MS);
+    child.once("error", (error) => failed(error.message));
+    child.once("exit", (code) => failed(`ended with ${code}`));
+    child.stderr!.on("data", (chunk) => (text += chunk));
+    child.stdout!.on("data", (chunk) => {
+      text += chunk;
+      for (const [, name, url] of text.matchAll(/^(\w+) +(http\S+)$/gm)) seen[name!] = url!;
+      if (names.every((name) => seen[name])) {
+        clearTimeout(timer);
+        resolve(seen);
+      }
+    });
+  });
+}
+
+async function answering(child: ChildProcess, url: string, log: string): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const status = await fetch(url).then((answer) => answer.status, () => 0);
+    if (status === 200) return;
+    if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
+      throw new Error(`the server did not become ready (${status}):\n${await readFile(log, "utf8")}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => (address && typeof address === "object" ? resolve(address.port) : reject(new Error("no port"))));
+    });
+  });
+}
+
+async function end(processes: ChildProcess[], dir: string): Promise<void> {
+  await Promise.all(
+    processes.map(async (child) => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const gone = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGTERM");
+      const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
+      await gone;
+      clearTimeout(timer);
+    }),
+  );
+  await rm(dir, { recursive: true, force: true });
+}
