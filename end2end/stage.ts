@@ -56,6 +56,8 @@ export class Stage {
         join(ROOT, "end2end/sandbox/seeds/acme.json"),
         "--speed",
         String(speed),
+        // What is recorded is held against the published models afterwards (scripts/test.sh).
+        ...(process.env.SANDBOX_RECORD ? ["--record", process.env.SANDBOX_RECORD] : []),
       ]);
       const urls = await announced(sandbox, ["aws", "github", "control"]);
       const portal = `127.0.0.1:${await freePort()}`;

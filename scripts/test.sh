@@ -15,7 +15,7 @@ part() {
   if [ ${#only[@]} -gt 0 ] && [[ " ${only[*]} " != *" $name "* ]]; then return; fi
   printf '\n── %s: %s\n' "$name" "$*"
   began=$SECONDS
-  "$@" || result=FAILED
+  ("$@") || result=FAILED
   names+=("$name") seconds+=($((SECONDS - began))) results+=("$result")
 }
 
@@ -33,24 +33,41 @@ lint_wasm() {
 }
 
 browser() {
-  scripts/apt.sh chromium && scripts/npm.sh && cd end2end && npx --no-install playwright test
+  scripts/apt.sh chromium && scripts/npm.sh && cd end2end && node_modules/.bin/playwright test
 }
 
-# The checker of GitHub's calls is itself checked.
-sandbox_check() {
-  scripts/npm.sh end2end/sandbox/check && cd end2end/sandbox/check && node --test
+# What the sandbox is asked and answers in all of the tests, held against what AWS and GitHub publish; the checkers
+# are themselves checked.
+export SANDBOX_RECORD="$CARGO_TARGET_DIR/sandbox-record.jsonl"
+
+unit() {
+  rm -f "$SANDBOX_RECORD"
+  scripts/scratch-postgres.sh cargo test --workspace
+}
+
+protocol_aws() {
+  with_python python3 -m unittest discover -s end2end/sandbox/check &&
+    with_python python3 end2end/sandbox/check/aws_models.py "$SANDBOX_RECORD"
+}
+
+protocol_github() {
+  scripts/npm.sh end2end/sandbox/check && cd end2end/sandbox/check && node --test --test-reporter=dot &&
+    node github_openapi.mjs "$SANDBOX_RECORD"
 }
 
 types() {
-  scripts/npm.sh && cd end2end && npx --no-install tsc --noEmit
+  scripts/npm.sh && cd end2end && node_modules/.bin/tsc
 }
 
-part format     cargo fmt --all --check
-part lint       cargo clippy --workspace --all-targets -- -D warnings
-part lint-wasm  lint_wasm
-part unit       scripts/scratch-postgres.sh cargo test --workspace
-part sandbox-github sandbox_check
-part site       scripts/site.sh
+part format           cargo fmt --all --check
+part lint             cargo clippy --workspace --all-targets -- -D warnings
+part lint-wasm        lint_wasm
+part types            types
+part unit             unit
+part site             scripts/site.sh
+part browser          browser
+part protocol-aws     protocol_aws
+part protocol-github  protocol_github
 
 passed=0 failed=0
 printf '\n%-18s %8s  %s\n' part time result
