@@ -15,7 +15,7 @@ use super::{
     Aws,
     calls::Call,
     codedeploy::{
-        life,
+        ending,
         model::{EVENTS, PlannedFailure},
     },
     faults::{Fault, Placed},
@@ -123,6 +123,10 @@ async fn fail_deployment(
     if deployment.status.is_final() {
         return Err(Refused::bad(format!("deployment `{id}` has ended")));
     }
+    let position = EVENTS.iter().position(|event| *event == planned.event);
+    if position.is_some_and(|event| deployment.events[event].ended.is_some()) {
+        return Err(Refused::bad(format!("{} of `{id}` is over", planned.event)));
+    }
     deployment.planned_failure = Some(planned);
     Ok(Json(json!({})))
 }
@@ -206,7 +210,7 @@ async fn trigger_alarms(
     account.alarms.extend(names.iter().cloned());
     let now = aws.clock.now();
     let stopped = active.map(|active| {
-        life::stop_on_alarm(&mut account, active, now);
+        ending::stop_on_alarm(&mut account, active, now);
         account.deployments[active].id.clone()
     });
     Ok(Json(json!({ "alarms": names, "stopped": stopped })))

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     appspec,
     config::{self, Platform},
-    find_application, find_group, life,
+    ending, find_application, find_group, life,
     model::{Alarms, AutoRollback, Creator, Deployment, Stage, Status},
 };
 use crate::aws::{
@@ -88,7 +88,7 @@ pub(crate) fn create(account: &mut Account, now: Timestamp, body: Value) -> Resu
         .rev()
         .find(|each| each.application == application && each.group == group.name && each.status == Status::Succeeded)
         .map(|each| each.revision.clone());
-    let planned_failure = life::take_planned(account, &application, &group.name, false);
+    let planned_failure = ending::take_planned(account, &application, &group.name, false);
     account.deployments.push(Deployment {
         id: id.clone(),
         application,

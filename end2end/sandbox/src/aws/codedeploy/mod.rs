@@ -3,15 +3,18 @@
 pub(crate) mod appspec;
 pub(crate) mod config;
 mod create;
+pub(crate) mod ending;
 pub(crate) mod life;
 pub(crate) mod model;
 mod read;
+mod targets;
+mod task_sets;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use self::model::{Group, RollbackEvent, Stage, Status};
+use self::model::{Deployment, Group, RollbackEvent, Stage, Status};
 use super::{
     model::{Account, Application, At},
     protocol::{AwsError, input, page, without_nulls},
@@ -24,9 +27,9 @@ pub(crate) fn call(account: &mut Account, now: Timestamp, operation: &str, body:
         "GetDeployment" => read::get(account, now, body),
         "BatchGetDeployments" => read::batch_get(account, now, body),
         "ListDeployments" => read::list(account, now, body),
-        "ListDeploymentTargets" => read::list_targets(account, now, body),
-        "BatchGetDeploymentTargets" => read::batch_get_targets(account, now, body),
-        "GetDeploymentTarget" => read::get_target(account, now, body),
+        "ListDeploymentTargets" => targets::list(account, now, body),
+        "BatchGetDeploymentTargets" => targets::batch_get(account, now, body),
+        "GetDeploymentTarget" => targets::get(account, now, body),
         "StopDeployment" => stop(account, now, body),
         "ContinueDeployment" => continue_deployment(account, now, body),
         "GetApplication" => get_application(account, body),
@@ -236,10 +239,20 @@ fn get_group(account: &Account, body: Value) -> Result<Value, AwsError> {
         "blueGreenDeploymentConfiguration":
             read::blue_green(group.ready_wait_minutes, group.termination_wait_minutes),
         "loadBalancerInfo": read::balancer(account, group),
-        "lastSuccessfulDeployment": succeeded.map(life::last_deployment),
-        "lastAttemptedDeployment": attempted.map(life::last_deployment),
+        "lastSuccessfulDeployment": succeeded.map(last_deployment),
+        "lastAttemptedDeployment": attempted.map(last_deployment),
         "computePlatform": "ECS",
         "ecsServices": [{ "serviceName": group.service, "clusterName": group.cluster }],
         "terminationHookEnabled": false,
     }})))
+}
+
+/// What GetDeploymentGroup says of a deployment it mentions.
+fn last_deployment(deployment: &Deployment) -> Value {
+    json!({
+        "deploymentId": deployment.id,
+        "status": deployment.status,
+        "createTime": read::time(Some(deployment.created)),
+        "endTime": read::time(deployment.completed),
+    })
 }

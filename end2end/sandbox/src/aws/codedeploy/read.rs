@@ -1,4 +1,4 @@
-//! Reading deployments: GetDeployment, BatchGetDeployments, ListDeployments and the targets.
+//! Reading deployments: GetDeployment, BatchGetDeployments and ListDeployments.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     config::invalid_token,
     find_application, find_group,
-    model::{AutoRollback, Deployment, EVENTS, EventStatus, Group, Status},
+    model::{AutoRollback, Deployment, Group, Status},
 };
 use crate::aws::{
     model::{Account, At},
@@ -42,15 +42,6 @@ struct ListInput {
 struct TimeRange {
     start: Option<f64>,
     end: Option<f64>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TargetsInput {
-    deployment_id: Option<String>,
-    #[serde(default)]
-    target_ids: Vec<String>,
-    target_id: Option<String>,
 }
 
 pub(crate) fn get(account: &Account, now: Timestamp, body: Value) -> Result<Value, AwsError> {
@@ -147,33 +138,6 @@ impl ListInput {
     }
 }
 
-pub(crate) fn list_targets(account: &Account, now: Timestamp, body: Value) -> Result<Value, AwsError> {
-    let wanted: TargetsInput = input(body)?;
-    let deployment = find_started(account, now, wanted.deployment_id.as_deref())?;
-    Ok(json!({ "targetIds": [deployment.target_id()] }))
-}
-
-pub(crate) fn batch_get_targets(account: &Account, now: Timestamp, body: Value) -> Result<Value, AwsError> {
-    let wanted: TargetsInput = input(body)?;
-    let deployment = find_started(account, now, wanted.deployment_id.as_deref())?;
-    if wanted.target_ids.is_empty() {
-        return Err(target_required());
-    }
-    let targets = wanted
-        .target_ids
-        .iter()
-        .map(|id| target(account, deployment, id))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(json!({ "deploymentTargets": targets }))
-}
-
-pub(crate) fn get_target(account: &Account, now: Timestamp, body: Value) -> Result<Value, AwsError> {
-    let wanted: TargetsInput = input(body)?;
-    let deployment = find_started(account, now, wanted.deployment_id.as_deref())?;
-    let id = wanted.target_id.ok_or_else(target_required)?;
-    Ok(json!({ "deploymentTarget": target(account, deployment, &id)? }))
-}
-
 /// A deployment that reads can see, or the error that says it is not there.
 pub(crate) fn find<'a>(account: &'a Account, now: Timestamp, id: Option<&str>) -> Result<&'a Deployment, AwsError> {
     let id = id.ok_or_else(id_required)?;
@@ -189,17 +153,6 @@ pub(crate) fn find<'a>(account: &'a Account, now: Timestamp, id: Option<&str>) -
                 format!("The deployment {id} could not be found"),
             )
         })
-}
-
-fn find_started<'a>(account: &'a Account, now: Timestamp, id: Option<&str>) -> Result<&'a Deployment, AwsError> {
-    let deployment = find(account, now, id)?;
-    if matches!(deployment.status, Status::Created | Status::Queued) {
-        return Err(AwsError::new(
-            "DeploymentNotStartedException",
-            "The specified deployment has not started.",
-        ));
-    }
-    Ok(deployment)
 }
 
 fn is_id(id: &str) -> bool {
@@ -222,13 +175,6 @@ fn invalid_id(id: &str) -> AwsError {
     AwsError::new(
         "InvalidDeploymentIdException",
         format!("Specified DeploymentId {id} is not valid"),
-    )
-}
-
-fn target_required() -> AwsError {
-    AwsError::new(
-        "DeploymentTargetIdRequiredException",
-        "A deployment target ID was not provided.",
     )
 }
 
@@ -319,105 +265,4 @@ pub(crate) fn balancer(account: &Account, group: &Group) -> Value {
         "prodTrafficRoute": { "listenerArns": [listener("prod")] },
         "testTrafficRoute": { "listenerArns": [listener("test")] },
     }]})
-}
-
-/// DeploymentTarget: an ECS deployment has exactly one.
-fn target(account: &Account, deployment: &Deployment, id: &str) -> Result<Value, AwsError> {
-    if id != deployment.target_id() {
-        return Err(AwsError::new(
-            "DeploymentTargetDoesNotExistException",
-            format!("The deployment target {id} does not exist."),
-        ));
-    }
-    let sets = deployment
-        .task_sets_at_end
-        .clone()
-        .unwrap_or_else(|| task_sets(account, deployment));
-    Ok(without_nulls(json!({
-        "deploymentTargetType": "ECSTarget",
-        "ecsTarget": {
-            "deploymentId": deployment.id,
-            "targetId": id,
-            "targetArn": account.arn(
-                "ecs",
-                &format!("service/{}/{}", deployment.cluster, deployment.service),
-            ),
-            "lastUpdatedAt": time(Some(deployment.updated)),
-            "lifecycleEvents": events(deployment),
-            "status": target_status(deployment.status),
-            "taskSetsInfo": sets,
-        },
-    })))
-}
-
-fn events(deployment: &Deployment) -> Vec<Value> {
-    EVENTS
-        .iter()
-        .zip(&deployment.events)
-        .map(|(name, event)| {
-            json!({
-                "lifecycleEventName": name,
-                "status": event.status,
-                "startTime": time(event.started),
-                "endTime": time(event.ended),
-                "diagnostics": (event.status == EventStatus::Failed).then(|| json!({
-                    "errorCode": "ScriptFailed",
-                    "scriptName": "",
-                    "message": event.message,
-                    "logTail": "",
-                })),
-            })
-        })
-        .collect()
-}
-
-/// The status of the target follows that of its deployment; it has no Stopped.
-fn target_status(status: Status) -> &'static str {
-    match status {
-        Status::Created | Status::Queued => "Pending",
-        Status::InProgress | Status::Baking => "InProgress",
-        Status::Ready => "Ready",
-        Status::Succeeded => "Succeeded",
-        Status::Failed | Status::Stopped => "Failed",
-    }
-}
-
-/// The task sets a deployment is about: the original (Blue) and its replacement (Green).
-pub(crate) fn task_sets(account: &Account, deployment: &Deployment) -> Value {
-    let Some(service) = account.service(&deployment.cluster, &deployment.service) else {
-        return json!([]);
-    };
-    let label = |id: &str| {
-        if deployment.replacement_task_set.as_deref() == Some(id) {
-            Some("Green")
-        } else if deployment.original_task_set.as_deref() == Some(id) {
-            Some("Blue")
-        } else {
-            None
-        }
-    };
-    service
-        .task_sets
-        .iter()
-        .filter_map(|set| {
-            let label = label(&set.id)?;
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_precision_loss,
-                reason = "a count of tasks"
-            )]
-            let desired = (service.desired as f64 * set.scale / 100.0) as i64;
-            Some(json!({
-                // The name of this member is misspelt in the service itself.
-                "identifer": set.id,
-                "desiredCount": desired,
-                "pendingCount": desired - set.running,
-                "runningCount": set.running,
-                "status": set.status.as_str(),
-                "trafficWeight": set.traffic,
-                "targetGroup": { "name": service.target_groups[set.target_group] },
-                "taskSetLabel": label,
-            }))
-        })
-        .collect()
 }
