@@ -52,8 +52,8 @@ pub(crate) struct Call {
     pub status: Option<u16>,
     pub error: Option<String>,
     pub response: Option<Value>,
-    /// The fault that befell it.
-    pub fault: Option<String>,
+    /// The faults that befell it.
+    pub faults: Vec<String>,
 }
 
 /// A shared handle to the log.
@@ -126,7 +126,7 @@ impl CallLog {
             status: None,
             error: None,
             response: None,
-            fault: None,
+            faults: Vec::new(),
         });
         number
     }

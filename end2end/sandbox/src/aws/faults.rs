@@ -220,9 +220,9 @@ impl Faults {
         }
     }
 
-    /// The first fault that befalls a request, which is counted on every one it matches.
-    pub(crate) fn strike(&self, operation: &str, group: Option<&str>) -> Option<Hit> {
-        let mut struck = None;
+    /// The faults that befall a request, in the order in which they were put in place.
+    pub(crate) fn strike(&self, operation: &str, group: Option<&str>) -> Vec<Hit> {
+        let mut struck = Vec::new();
         for each in self.placed().iter_mut() {
             let fault = &each.fault;
             let matches = fault.operation.as_deref().is_none_or(|name| name == operation)
@@ -232,16 +232,15 @@ impl Faults {
                 continue;
             }
             each.matched += 1;
-            let due = each.matched >= fault.nth && (fault.count == 0 || each.hits < fault.count);
-            if due && struck.is_none() {
+            if each.matched >= fault.nth && (fault.count == 0 || each.hits < fault.count) {
                 each.hits += 1;
-                struck = Some(Hit {
+                struck.push(Hit {
                     id: each.id.clone(),
                     kind: fault.kind.clone(),
                 });
             }
         }
-        if struck.is_some() {
+        if !struck.is_empty() {
             self.changed();
         }
         struck

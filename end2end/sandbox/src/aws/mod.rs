@@ -85,8 +85,8 @@ impl Aws {
         account
     }
 
-    /// Performs an operation on the account.
-    fn perform(&self, target: &Target, body: Value) -> Result<Value, AwsError> {
+    /// Performs an operation on the account. A deployment it makes may be hidden for a while.
+    fn perform(&self, target: &Target, body: Value, hidden_seconds: Option<f64>) -> Result<Value, AwsError> {
         let mut account = self.account();
         let now = self.clock.now();
         let answer = match target.service {
@@ -95,25 +95,40 @@ impl Aws {
             Some(Service::Ecr) => ecr::call(&account, &target.operation, body),
             None => Err(AwsError::unknown_operation()),
         };
-        answer.map(without_nulls)
+        let answer = answer.map(without_nulls);
+        if let (Ok(made), Some(seconds)) = (&answer, hidden_seconds)
+            && let Some(deployment) = made["deploymentId"].as_str().and_then(|id| account.deployment_mut(id))
+        {
+            let wait = SignedDuration::try_from_secs_f64(seconds).unwrap_or_default();
+            deployment.visible_from = now.saturating_add(wait).map(At).ok();
+        }
+        answer
     }
 
     /// Takes a request through its faults to its reply.
     async fn handle(&self, number: u64, target: &Target, body: Value) -> Reply {
         let group = codedeploy::group_of(&self.account(), &body);
-        let hit = self.faults.strike(&target.operation, group.as_deref());
-        if let Some(hit) = &hit {
-            self.calls.update(number, |call| call.fault = Some(hit.id.clone()));
+        let hits = self.faults.strike(&target.operation, group.as_deref());
+        self.calls.update(number, |call| {
+            call.faults = hits.iter().map(|hit| hit.id.clone()).collect()
+        });
+        for hit in &hits {
             if let Some(reply) = self.before(hit).await {
                 return reply;
             }
         }
-        let answer = self.perform(target, body);
+        let hidden = hits.iter().find_map(|hit| match hit.kind {
+            Kind::Invisible { seconds } => Some(seconds),
+            _ => None,
+        });
+        let answer = self.perform(target, body, hidden);
         self.calls.update(number, |call| call.effect = answer.is_ok());
-        match hit {
-            Some(hit) => self.after(&hit, answer).await,
-            None => Reply::Answer(answer),
+        for hit in &hits {
+            if let Some(reply) = self.after(hit).await {
+                return reply;
+            }
         }
+        Reply::Answer(answer)
     }
 
     /// The reply that a fault gives before the operation is performed.
@@ -131,35 +146,13 @@ impl Aws {
         }
     }
 
-    /// The reply once the operation has been performed.
-    async fn after(&self, hit: &Hit, answer: Result<Value, AwsError>) -> Reply {
+    /// The reply that a fault gives in place of the answer, once the operation is performed.
+    async fn after(&self, hit: &Hit) -> Option<Reply> {
         match &hit.kind {
-            Kind::Error { when: When::After, .. } => Reply::Answer(Err(error_of(&hit.kind))),
-            Kind::Reset { when: When::After } => Reply::Reset,
-            Kind::Hold { when: When::After } => {
-                if self.faults.wait(&hit.id).await {
-                    Reply::Answer(answer)
-                } else {
-                    Reply::Nothing
-                }
-            }
-            Kind::Invisible { seconds } => {
-                self.hide(&answer, *seconds);
-                Reply::Answer(answer)
-            }
-            _ => Reply::Answer(answer),
-        }
-    }
-
-    /// Hides the deployment that the answer names.
-    fn hide(&self, answer: &Result<Value, AwsError>, seconds: f64) {
-        let Some(id) = answer.as_ref().ok().and_then(|answer| answer["deploymentId"].as_str()) else {
-            return;
-        };
-        let wait = SignedDuration::try_from_secs_f64(seconds).unwrap_or_default();
-        let from = self.clock.now().saturating_add(wait).map(At).ok();
-        if let Some(deployment) = self.account().deployment_mut(id) {
-            deployment.visible_from = from;
+            Kind::Error { when: When::After, .. } => Some(Reply::Answer(Err(error_of(&hit.kind)))),
+            Kind::Reset { when: When::After } => Some(Reply::Reset),
+            Kind::Hold { when: When::After } => (!self.faults.wait(&hit.id).await).then_some(Reply::Nothing),
+            _ => None,
         }
     }
 }

@@ -173,6 +173,62 @@ async fn a_deployment_may_be_seen_only_later_but_counts_at_once() {
 }
 
 #[tokio::test]
+async fn faults_add_up_so_that_a_lost_answer_hides_a_deployment_seen_only_later() {
+    let account = account().await;
+    let create = "CreateDeployment";
+    fault(
+        &account,
+        json!({ "operation": create, "kind": "invisible", "seconds": 20 }),
+    )
+    .await;
+    fault(
+        &account,
+        json!({ "operation": create, "kind": "error", "when": "after" }),
+    )
+    .await;
+    assert_eq!(account.create().await.status, 500);
+    assert_eq!(listed(&account).await, 0);
+    account.step(20).await;
+    assert_eq!(listed(&account).await, 1);
+    let faults = &account.create_calls().await[0]["faults"];
+    assert_eq!(faults.as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_reset_reaches_the_client_as_one() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let account = account().await;
+    fault(&account, json!({ "kind": "reset", "when": "before" })).await;
+    let address = account.sandbox.aws_url().replace("http://", "");
+    let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let request = format!(
+        "POST / HTTP/1.1\r\nhost: {address}\r\nauthorization: test\r\n\
+         x-amz-target: CodeDeploy_20141006.ListApplications\r\ncontent-length: 2\r\n\r\n{{}}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let error = stream.read_to_end(&mut Vec::new()).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_misspelt_fault_or_one_that_can_do_nothing_is_refused() {
+    let account = account().await;
+    let id = account.created().await;
+    account.step(200).await;
+    for (path, body) in [
+        ("faults".to_owned(), json!({ "kind": "throttle", "cuont": 2 })),
+        ("faults".to_owned(), json!({ "kind": "hold" })),
+        ("faults".to_owned(), json!({ "kind": "earthquake" })),
+        (format!("aws/deployments/{id}/fail"), json!({ "event": "Install" })),
+        (format!("aws/deployments/{id}/fail"), json!({ "event": "Lunch" })),
+    ] {
+        let url = format!("{}/{path}", account.sandbox.control_url());
+        let answer = account.http.post(url).json(&body).send().await.unwrap();
+        assert!(answer.status().is_client_error(), "{path} {body}");
+    }
+}
+
+#[tokio::test]
 async fn a_fault_for_one_group_leaves_the_others_alone() {
     let account = account().await;
     fault(
