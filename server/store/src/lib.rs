@@ -1,1 +1,36 @@
+//! The only place with SQL: everything Tidegate remembers, on SQLite or PostgreSQL.
 //!
+//! [`Db`] reads and [`Tx`] writes; every statement is written once and runs on whichever database is open. What is saved
+//! in one [`Tx`] becomes visible together or not at all, audit events included. Time is always the database's. This crate
+//! decides nothing: a lost race comes back as [`StoreError::Conflict`], and the caller loads again and asks the domain.
+
+mod audit;
+mod changes;
+mod claims;
+mod db;
+mod deployments;
+mod error;
+mod gates;
+mod history;
+mod lanes;
+mod once;
+mod people;
+mod releases;
+mod sessions;
+mod sql;
+mod tx;
+
+pub use audit::AuditQuery;
+pub use changes::Change;
+pub use claims::Claim;
+pub use db::{Db, PoolOptions};
+pub use deployments::Versioned;
+pub use error::{Conflict, StoreError};
+pub use history::HistoryQuery;
+pub use lanes::LaneSummary;
+pub use once::{IDEMPOTENCY_STUCK_MILLIS, Idempotency, OauthState, Retention};
+pub use people::Person;
+pub use sessions::{Session, SessionLife};
+pub use tx::Tx;
+
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -1,0 +1,219 @@
+//! Opening a database, and reading from it.
+//!
+//! SQLite: one connection writes (`BEGIN IMMEDIATE`), the others only read; WAL with `synchronous = FULL`, so that what
+//! was acknowledged is on the disk. PostgreSQL: one pool, and one connection more that listens for changes.
+
+use crate::{
+    Result, StoreError, Tx,
+    changes::{Change, Hub},
+    sql::{Either, POSTGRES_CLOCK, SQLITE_CLOCK, on},
+};
+use sqlx::{
+    PgPool, SqlitePool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{str::FromStr, sync::Arc, time::Duration};
+use tidegate_domain::Timestamp;
+use tokio::sync::broadcast;
+
+static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/sqlite");
+static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/postgres");
+
+/// How many connections to keep, and how long to wait for one.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolOptions {
+    pub max_connections: u32,
+    /// Also how long a write waits for its turn on SQLite.
+    pub acquire_timeout: Duration,
+}
+
+impl Default for PoolOptions {
+    fn default() -> Self {
+        Self {
+            max_connections: 8,
+            acquire_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// An open database. Cloning is cheap; the last clone closes it.
+#[derive(Clone)]
+pub struct Db {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pools: Pools,
+    hub: Hub,
+}
+
+enum Pools {
+    Sqlite { reads: SqlitePool, writes: SqlitePool },
+    Postgres(PgPool),
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.is_postgres() {
+            "Db(postgres)"
+        } else {
+            "Db(sqlite)"
+        })
+    }
+}
+
+impl Db {
+    /// Opens `sqlite://PATH` (made if missing) or `postgres://…`. Changes nothing in it: see [`Db::migrate`].
+    ///
+    /// # Errors
+    /// When the address is of neither kind, or the database cannot be reached.
+    pub async fn connect(url: &str, options: PoolOptions) -> Result<Self> {
+        if url.starts_with("sqlite:") {
+            Self::connect_sqlite(url, options).await
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            Self::connect_postgres(url, options).await
+        } else {
+            Err(StoreError::Setup(
+                "the database's address must begin with sqlite:// or postgres://".to_owned(),
+            ))
+        }
+    }
+
+    async fn connect_sqlite(url: &str, options: PoolOptions) -> Result<Self> {
+        let file = SqliteConnectOptions::from_str(url)
+            .map_err(|error| StoreError::Setup(error.to_string()))?
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5));
+        let writes = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(options.acquire_timeout)
+            .connect_with(file.clone())
+            .await?;
+        let reads = SqlitePoolOptions::new()
+            .max_connections(options.max_connections)
+            .acquire_timeout(options.acquire_timeout)
+            .connect_with(file.pragma("query_only", "1"))
+            .await?;
+        Ok(Self::over(Pools::Sqlite { reads, writes }, Hub::in_process()))
+    }
+
+    async fn connect_postgres(url: &str, options: PoolOptions) -> Result<Self> {
+        let server = PgConnectOptions::from_str(url)
+            .map_err(|error| StoreError::Setup(error.to_string()))?
+            .application_name("tidegate");
+        let pool = PgPoolOptions::new()
+            // One of them listens for changes all the time.
+            .max_connections(options.max_connections.saturating_add(1))
+            .acquire_timeout(options.acquire_timeout)
+            .connect_with(server)
+            .await?;
+        let hub = Hub::listening(&pool).await?;
+        Ok(Self::over(Pools::Postgres(pool), hub))
+    }
+
+    fn over(pools: Pools, hub: Hub) -> Self {
+        Self {
+            inner: Arc::new(Inner { pools, hub }),
+        }
+    }
+
+    /// Brings the tables up to this version of Tidegate. Safe to call by several replicas at once.
+    ///
+    /// # Errors
+    /// When a migration fails, or the database was migrated by a newer version.
+    pub async fn migrate(&self) -> Result<()> {
+        let done = match &self.inner.pools {
+            Pools::Sqlite { writes, .. } => SQLITE_MIGRATIONS.run(writes).await,
+            Pools::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await,
+        };
+        done.map_err(|error| StoreError::Setup(error.to_string()))
+    }
+
+    /// Whether the database answers and its tables are those of this version.
+    ///
+    /// # Errors
+    /// When it does not answer, or is not migrated.
+    pub async fn ping(&self) -> Result<()> {
+        let (version,) = on!(self.read(), c => {
+            sqlx::query_as::<_, (Option<i64>,)>("SELECT max(version) FROM _sqlx_migrations WHERE success")
+                .fetch_one(c)
+                .await
+        })?;
+        let newest = SQLITE_MIGRATIONS.iter().map(|migration| migration.version).max();
+        if version < newest {
+            return Err(StoreError::Setup(
+                "its tables are of an older version: run `tidegate migrate`".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The database's clock.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn now(&self) -> Result<Timestamp> {
+        let clock = self.clock_sql();
+        let (millis,) = on!(self.read(), c => sqlx::query_as::<_, (i64,)>(clock).fetch_one(c).await)?;
+        Ok(Timestamp::from_millis(millis))
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        matches!(self.inner.pools, Pools::Postgres(_))
+    }
+
+    /// Begins a write transaction. Dropping it rolls back.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the turn to write does not come in time.
+    pub async fn begin(&self) -> Result<Tx> {
+        Tx::begin(self.clone()).await
+    }
+
+    /// What was saved from now on, by this process and, on PostgreSQL, by every other.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.inner.hub.subscribe()
+    }
+
+    /// Ends all connections, once they are idle.
+    pub async fn close(&self) {
+        match &self.inner.pools {
+            Pools::Sqlite { reads, writes } => {
+                reads.close().await;
+                writes.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.inner.hub
+    }
+
+    pub(crate) fn read(&self) -> Either<&SqlitePool, &PgPool> {
+        match &self.inner.pools {
+            Pools::Sqlite { reads, .. } => Either::Sqlite(reads),
+            Pools::Postgres(pool) => Either::Postgres(pool),
+        }
+    }
+
+    /// For single statements that change something and leave no audit event.
+    pub(crate) fn write(&self) -> Either<&SqlitePool, &PgPool> {
+        match &self.inner.pools {
+            Pools::Sqlite { writes, .. } => Either::Sqlite(writes),
+            Pools::Postgres(pool) => Either::Postgres(pool),
+        }
+    }
+
+    pub(crate) fn clock_sql(&self) -> &'static str {
+        if self.is_postgres() {
+            POSTGRES_CLOCK
+        } else {
+            SQLITE_CLOCK
+        }
+    }
+}
