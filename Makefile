@@ -2,10 +2,13 @@
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/tidegate/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev check test bench clean site
+.PHONY: help build demo dev check test bench clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 8
+
+build: ## Build the binaries and what the browser loads, into $CARGO_TARGET_DIR/debug and …/site
+	@scripts/build.sh
 
 demo: ## Build and start the portal on SQLite, with stand-ins for AWS and GitHub and two weeks of history
 	@scripts/demo.sh
@@ -21,9 +24,6 @@ test: ## Everything: lints, unit, store on both databases, flows, API and browse
 
 bench: ## Measure against the ratios that ARCHITECTURE.md states
 	@scripts/bench.sh
-
-site: ## Build what the browser loads into $CARGO_TARGET_DIR/site
-	@scripts/site.sh
 
 clean: ## Remove everything that was built, fetched packages included
 	rm -rf "$(CARGO_TARGET_DIR)" "$(CARGO_TARGET_DIR)/../venv" end2end/node_modules end2end/test-results \

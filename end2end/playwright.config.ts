@@ -37,8 +37,10 @@ export default defineConfig({
     },
   },
   projects: [
-    { name: "js" },
+    { name: "js", testIgnore: /api\.spec/ },
     // U2: whatever is tagged @plain is done again without any script.
-    { name: "plain", grep: /@plain/, use: { javaScriptEnabled: false } },
+    { name: "plain", testIgnore: /api\.spec/, grep: /@plain/, use: { javaScriptEnabled: false } },
+    // No browser: schemathesis, from the Python environment of the checks.
+    { name: "api", testMatch: /api\.spec/ },
   ],
 });

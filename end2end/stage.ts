@@ -1,5 +1,6 @@
 // A stage: one sandbox and one server on SQLite, on free ports of loopback, with what tests do to them from outside.
 
+import type { Cookie } from "@playwright/test";
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -13,6 +14,7 @@ const PATIENCE_MS = 30_000;
 
 /** The origins that infra/demo/tidegate.toml is written for. */
 const DEMO = { portal: "127.0.0.1:8080", github: "127.0.0.1:8081" };
+const RELEASE_WORKFLOW = ".github/workflows/release.yml";
 const WEBHOOK_SECRET = "sandbox-webhook-secret";
 
 export interface Options {
@@ -37,6 +39,9 @@ export interface Job {
 }
 
 export class Stage {
+  /** Cookies of the people who have signed in, by login. */
+  readonly sessions = new Map<string, Cookie[]>();
+
   private constructor(
     private readonly processes: ChildProcess[],
     readonly dir: string,
@@ -100,6 +105,14 @@ export class Stage {
   /** The Actions token of a job, for the audience that the portal asks for. */
   async token(job: Job): Promise<string> {
     return (await this.control("/github/oidc/tokens", { audience: "tidegate", ...job })).token;
+  }
+
+  /** What a workflow run of a service gets for its Actions token: a bearer token for the portal's API. */
+  async ci(service: string, job: Omit<Job, "repository"> & { repository?: string } = {}): Promise<string> {
+    const token = await this.token({ repository: `acme/${service}`, workflow_path: RELEASE_WORKFLOW, ...job });
+    const answer = await this.api("POST", "/ci/session", token, { service, token });
+    if (answer.status >= 300) throw new Error(`no session for CI: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body.token;
   }
 
   /** The portal's REST API as CI: `api("POST", "/releases", token, { … })`. Any status is an answer. */

@@ -60,7 +60,7 @@ ready() {
 }
 
 build() {
-  if $watch; then scripts/site.sh --dev; else scripts/site.sh; fi
+  if $watch; then scripts/build.sh --dev; else scripts/build.sh; fi
 }
 
 start_server() {

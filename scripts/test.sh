@@ -5,6 +5,7 @@
 # A part that fails does not keep the others from running; the last line counts both.
 set -uo pipefail
 . "$(dirname "$0")/env.sh"
+root=$PWD
 only=("$@")
 names=() seconds=() results=()
 
@@ -22,7 +23,7 @@ part() {
 # with_python COMMAND…: botocore, schemathesis and what else the checks need are importable.
 with_python() {
   local venv
-  venv=$(scripts/venv.sh) && PATH="$venv/bin:$PATH" "$@"
+  venv=$("$root/scripts/venv.sh") && PATH="$venv/bin:$PATH" "$@"
 }
 
 # Where rustup has no wasm target, Debian's compiler lints the client too.
@@ -33,7 +34,11 @@ lint_wasm() {
 }
 
 browser() {
-  scripts/apt.sh chromium && scripts/npm.sh && cd end2end && node_modules/.bin/playwright test
+  scripts/apt.sh chromium && scripts/npm.sh && cd end2end && node_modules/.bin/playwright test --project js --project plain
+}
+
+api() {
+  scripts/npm.sh && cd end2end && with_python node_modules/.bin/playwright test --project api
 }
 
 # What the sandbox is asked and answers in all of the tests, held against what AWS and GitHub publish; the checkers
@@ -64,8 +69,9 @@ part lint             cargo clippy --workspace --all-targets -- -D warnings
 part lint-wasm        lint_wasm
 part types            types
 part unit             unit
-part site             scripts/site.sh
+part build            scripts/build.sh
 part browser          browser
+part api              api
 part protocol-aws     protocol_aws
 part protocol-github  protocol_github
 

@@ -33,7 +33,11 @@ pub(crate) fn build(places: &Places, effort: Effort) -> Result<String, Error> {
     if let Some(snippets) = &client.snippets {
         // The glue imports these by a path that already carries a hash.
         for (name, path) in files_below(snippets)? {
-            site.put(&format!("{PKG}/snippets/{name}"), &read(&path)?)?;
+            site.add_as(
+                &format!("snippets/{name}"),
+                format!("{PKG}/snippets/{name}"),
+                &read(&path)?,
+            )?;
         }
     }
     site.add("tidegate.js", &client.js)?;
@@ -80,6 +84,10 @@ impl Site {
     /// Puts a file under its hashed name and notes it in the manifest.
     fn add(&mut self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let path = format!("{PKG}/{}", hashed_name(name, &short_hash(bytes)));
+        self.add_as(name, path, bytes)
+    }
+
+    fn add_as(&mut self, name: &str, path: String, bytes: &[u8]) -> Result<(), Error> {
         let brotli = self.put(&path, bytes)?;
         self.sizes.push((name.to_owned(), bytes.len(), brotli));
         match self.manifest.insert(name.to_owned(), path) {

@@ -1,0 +1,34 @@
+// The API document is held against the running server, for a short while and with a fixed seed.
+import { spawn } from "node:child_process";
+import { expect, test } from "../fixtures.ts";
+
+// How many calls are made decides the time, not a clock.
+const EXAMPLES = 15;
+
+test("the API does what its document says", async ({ stage }) => {
+  test.setTimeout(240_000);
+  const token = await stage.ci("rag");
+  const args = [
+    "run",
+    `${stage.url}/api/v1/openapi.json`,
+    "--header",
+    `Authorization: Bearer ${token}`,
+    "--phases",
+    "examples,coverage,fuzzing",
+    "--max-examples",
+    String(EXAMPLES),
+    "--generation-deterministic",
+    "--generation-database",
+    "none",
+    "--no-color",
+  ];
+  const { code, output } = await new Promise<{ code: number | null; output: string }>((resolve, reject) => {
+    const child = spawn("schemathesis", args);
+    let output = "";
+    child.stdout.on("data", (chunk) => (output += chunk));
+    child.stderr.on("data", (chunk) => (output += chunk));
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, output }));
+  });
+  expect(code, output).toBe(0);
+});
