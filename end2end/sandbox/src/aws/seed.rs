@@ -1,7 +1,7 @@
 //! What the control API puts into the account: everything that, in a real one, Terraform and
 //! CI put there. Seeding twice with the same names keeps what is there and adds what is new.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -54,6 +54,9 @@ pub(crate) struct Push {
     digest: Option<String>,
     /// `null` or left out: scanned, nothing found, if the repository scans on push.
     findings: Option<Vec<Finding>>,
+    /// How long ago it was pushed.
+    #[serde(default)]
+    minutes_ago: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,6 +71,9 @@ struct SeedService {
     port: i64,
     #[serde(default = "two")]
     desired: i64,
+    /// How long ago it was made.
+    #[serde(default)]
+    minutes_ago: u32,
     #[serde(default = "yes")]
     code_deploy: bool,
     /// RegisterTaskDefinition's input, instead of a small one made of the members above.
@@ -212,7 +218,7 @@ pub(crate) fn push(account: &mut Account, now: Timestamp, push: Push) -> Result<
     repository.images.push(Image {
         digest: digest.clone(),
         tags: push.tags,
-        pushed: At(now),
+        pushed: At(ago(now, push.minutes_ago)),
         size: 48_000_000,
         scan: push.findings.or(scanned),
     });
@@ -262,7 +268,13 @@ pub(crate) fn move_tag_as_asked(account: &mut Account, asked: &MoveTag) -> Resul
     move_tag(repository, &asked.tag, asked.digest.as_deref())
 }
 
+fn ago(now: Timestamp, minutes: u32) -> Timestamp {
+    now.saturating_sub(SignedDuration::from_mins(minutes.into()))
+        .unwrap_or(now)
+}
+
 fn add_service(account: &mut Account, now: Timestamp, seed: SeedService) -> Result<(), String> {
+    let now = ago(now, seed.minutes_ago);
     account.clusters.insert(seed.cluster.clone());
     if account.service(&seed.cluster, &seed.name).is_some() {
         return Ok(());
