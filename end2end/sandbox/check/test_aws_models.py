@@ -18,6 +18,7 @@ GET = {
     "operation": "GetDeployment",
     "request": {"deploymentId": "d-ABCDEFGHI"},
     "status": 200,
+    "forged": False,
     "error": None,
     "response": {
         "deploymentInfo": {
@@ -45,6 +46,7 @@ REGISTER = {
     "operation": "RegisterTaskDefinition",
     "request": {"family": "web", "containerDefinitions": [{"name": "app"}]},
     "status": 200,
+    "forged": False,
     "error": None,
     "response": {"taskDefinition": {"family": "web", "revision": 1}},
 }
@@ -155,6 +157,13 @@ class ModelCheck(unittest.TestCase):
 
     def test_a_cut_connection_is_no_answer(self):
         self.assertEqual(self.problems(GET, (("response",), None)), [])
+
+
+    def test_of_a_forged_answer_only_the_request_is_checked(self):
+        forged = (("forged",), True)
+        wrong = (("response", "deploymentInfo", "status"), "Resting")
+        self.assertEqual(self.problems(GET, forged, wrong), [])
+        self.assert_one(self.problems(GET, forged, (("request", "id"), 1)), "unknown member id")
 
 
 class FileCheck(unittest.TestCase):

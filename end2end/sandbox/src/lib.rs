@@ -56,6 +56,18 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The default, recording to the file that the environment's `SANDBOX_RECORD` names, if any:
+    /// for tests whose every request is one that the real services would take.
+    #[must_use]
+    pub fn recorded() -> Self {
+        Self {
+            record: std::env::var_os("SANDBOX_RECORD").map(PathBuf::from),
+            ..Self::default()
+        }
+    }
+}
+
 /// Why a sandbox did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -52,6 +52,9 @@ pub(crate) struct Call {
     pub status: Option<u16>,
     pub error: Option<String>,
     pub response: Option<Value>,
+    /// Whether the control API had a hand in the wording of the answer, so that it may say what
+    /// the real service never does.
+    pub forged: bool,
     /// The faults that befell it.
     pub faults: Vec<String>,
 }
@@ -126,6 +129,7 @@ impl CallLog {
             status: None,
             error: None,
             response: None,
+            forged: false,
             faults: Vec::new(),
         });
         number

@@ -122,7 +122,15 @@ impl Aws {
             _ => None,
         });
         let answer = self.perform(target, body, hidden);
-        self.calls.update(number, |call| call.effect = answer.is_ok());
+        let shown_otherwise = self
+            .account()
+            .deployments
+            .iter()
+            .any(|each| each.shown_status.is_some());
+        self.calls.update(number, |call| {
+            call.effect = answer.is_ok();
+            call.forged |= shown_otherwise;
+        });
         for hit in &hits {
             if let Some(reply) = self.after(hit).await {
                 return reply;

@@ -27,15 +27,6 @@ impl Answer {
     }
 }
 
-/// Options under which the exchanges are recorded, if `SANDBOX_RECORD` names a file, for
-/// `check/aws_models.py`. Only for tests whose every request is well formed.
-pub(crate) fn recorded() -> Options {
-    Options {
-        record: std::env::var_os("SANDBOX_RECORD").map(Into::into),
-        ..Options::default()
-    }
-}
-
 impl Account {
     pub(crate) async fn start(options: Options) -> Self {
         let account = Self {

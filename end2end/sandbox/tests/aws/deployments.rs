@@ -1,10 +1,11 @@
 //! The life of an ECS deployment, seen through the API and stepped by the clock.
 
-use crate::account::{Account, recorded, revision};
+use crate::account::{Account, revision};
 use serde_json::{Value, json};
+use tidegate_sandbox::Options;
 
 async fn account() -> Account {
-    Account::start(recorded()).await
+    Account::start(Options::recorded()).await
 }
 
 /// Seconds until the canary's first increment: created, queued, install, test traffic, hooks.

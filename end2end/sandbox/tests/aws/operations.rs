@@ -1,14 +1,14 @@
 //! Every operation, once with success and once with an error, recorded: what
 //! `check/aws_models.py` then holds against the service models.
 
-use crate::account::{Account, recorded, revision};
+use crate::account::{Account, revision};
 use serde_json::{Value, json};
 use tidegate_sandbox::Options;
 
 #[tokio::test]
 async fn every_operation_answers_and_every_exchange_is_recorded() {
     let scratch = tempfile::tempdir().unwrap();
-    let asked = recorded();
+    let asked = Options::recorded();
     let file = asked
         .record
         .clone()
