@@ -9,6 +9,7 @@ pub mod access;
 pub mod approval;
 pub mod audit;
 pub mod catalog;
+pub mod ci;
 pub mod deployment;
 pub mod gate;
 pub mod id;
