@@ -2,11 +2,13 @@
 //!
 //! The one invariant: every mutating call is one HTTP attempt (R10). Whoever calls decides about the next.
 
+mod actions_oidc;
 pub mod aws;
 mod engine;
 mod error;
 mod github;
 
+pub use actions_oidc::{ActionsOidc, TokenError};
 pub use aws::{Aws, AwsOptions, EcsCodedeploy};
 pub use engine::{Engine, Order, Registry, RegistryFinding};
 pub use error::CallError;
