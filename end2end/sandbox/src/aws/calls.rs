@@ -137,7 +137,7 @@ impl CallLog {
 
     /// Changes an entry, unless the log was cleared meanwhile.
     pub(crate) fn update(&self, number: u64, edit: impl FnOnce(&mut Call)) {
-        if let Some(call) = self.inner().calls.iter_mut().find(|call| call.number == number) {
+        if let Some(call) = self.inner().calls.iter_mut().rev().find(|call| call.number == number) {
             edit(call);
         }
     }
@@ -167,7 +167,7 @@ impl CallLog {
     fn record(&self, number: u64) {
         let mut inner = self.inner();
         let Inner { calls, file, .. } = &mut *inner;
-        let (Some(file), Some(call)) = (file.as_mut(), calls.iter().find(|call| call.number == number)) else {
+        let (Some(file), Some(call)) = (file.as_mut(), calls.iter().rev().find(|call| call.number == number)) else {
             return;
         };
         // One write for a line, so that lines of several writers do not mix.
