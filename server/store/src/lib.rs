@@ -18,6 +18,8 @@ mod people;
 mod releases;
 mod sessions;
 mod sql;
+#[doc(hidden)]
+pub mod testing;
 mod tx;
 
 pub use audit::AuditQuery;
