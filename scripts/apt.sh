@@ -15,4 +15,4 @@ SUDO=; [ "$(id -u)" = 0 ] || SUDO=sudo
 echo "apt: installing$missing" >&2
 $SUDO apt-get update -qq >&2 || true
 # shellcheck disable=SC2086
-DEBIAN_FRONTEND=noninteractive $SUDO apt-get install -y -qq --no-install-recommends $missing >&2
+$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends $missing >/dev/null

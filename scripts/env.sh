@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by every script: the repository is the working directory, and everything is built in one place outside it.
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$HOME/.cache/tidegate/target}"

@@ -7,7 +7,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ -n "${TIDEGATE_TEST_POSTGRES:-}" ]; then exec "$@"; fi
 
-bindir() { command -v pg_config >/dev/null && pg_config --bindir || ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1; }
+bindir() {
+  if command -v pg_config >/dev/null; then pg_config --bindir; else find /usr/lib/postgresql/*/bin -prune 2>/dev/null | tail -1; fi
+}
 if [ ! -x "$(bindir)/initdb" ]; then scripts/apt.sh postgresql; fi
 bin=$(bindir)
 dir=$(mktemp -d)
