@@ -37,10 +37,12 @@ export default defineConfig({
     },
   },
   projects: [
-    { name: "js", testIgnore: /api\.spec/ },
+    { name: "js", testIgnore: /(api|bench)\.spec/ },
     // U2: whatever is tagged @plain is done again without any script.
-    { name: "plain", testIgnore: /api\.spec/, grep: /@plain/, use: { javaScriptEnabled: false } },
+    { name: "plain", testIgnore: /(api|bench)\.spec/, grep: /@plain/, use: { javaScriptEnabled: false } },
     // No browser: schemathesis, from the Python environment of the checks.
     { name: "api", testMatch: /api\.spec/ },
+    // `make bench`.
+    { name: "bench", testMatch: /bench\.spec/ },
   ],
 });

@@ -15,6 +15,9 @@ const PATIENCE_MS = 30_000;
 /** The origins that infra/demo/tidegate.toml is written for. */
 const DEMO = { portal: "127.0.0.1:8080", github: "127.0.0.1:8081" };
 const RELEASE_WORKFLOW = ".github/workflows/release.yml";
+const REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+/** What CI has passed before staging. */
+const GATES = ["lint", "unit-tests", "integration-tests", "build", "vulnerability-scan"];
 const WEBHOOK_SECRET = "sandbox-webhook-secret";
 
 export interface Options {
@@ -38,6 +41,22 @@ export interface Job {
   [more: string]: unknown;
 }
 
+export interface Change {
+  author: string;
+  title: string;
+  gates: string[];
+}
+
+export interface Release {
+  id: string;
+  service: string;
+  commit: string;
+  digest: string;
+  tag: string;
+  /** What its workflow run calls the portal with, for 15 minutes. */
+  token: string;
+}
+
 export class Stage {
   /** Cookies of the people who have signed in, by login. */
   readonly sessions = new Map<string, Cookie[]>();
@@ -50,6 +69,9 @@ export class Stage {
     readonly githubUrl: string,
     readonly awsUrl: string,
     readonly controlUrl: string,
+    readonly serverPid: number,
+    /** From the start of the process to the first 200 of /readyz. */
+    readonly readyAfterMs: number,
   ) {}
 
   static async open({ speed }: Options): Promise<Stage> {
@@ -73,6 +95,7 @@ export class Stage {
         config,
         written.replaceAll(DEMO.portal, portal).replaceAll(DEMO.github, new URL(urls.github!).host),
       );
+      const began = Date.now();
       const server = run("tidegate", dir, processes, ["serve", "--config", config], {
         AWS_ENDPOINT_URL: urls.aws,
         TIDEGATE_DATABASE_URL: `sqlite://${dir}/tidegate.db`,
@@ -83,7 +106,7 @@ export class Stage {
         TIDEGATE_SITE: join(TARGET, "site"),
       });
       await answering(server, `http://${portal}/readyz`, join(dir, "tidegate.log"));
-      return new Stage(processes, dir, `http://${portal}`, urls.github!, urls.aws!, urls.control!);
+      return new Stage(processes, dir, `http://${portal}`, urls.github!, urls.aws!, urls.control!, server.pid!, Date.now() - began);
     } catch (error) {
       await end(processes, dir);
       throw error;
@@ -110,9 +133,70 @@ export class Stage {
   /** What a workflow run of a service gets for its Actions token: a bearer token for the portal's API. */
   async ci(service: string, job: Omit<Job, "repository"> & { repository?: string } = {}): Promise<string> {
     const token = await this.token({ repository: `acme/${service}`, workflow_path: RELEASE_WORKFLOW, ...job });
-    const answer = await this.api("POST", "/ci/session", token, { service, token });
-    if (answer.status >= 300) throw new Error(`no session for CI: ${answer.status} ${JSON.stringify(answer.body)}`);
-    return answer.body.token;
+    return (await this.accepted("POST", "/ci/session", token, { service })).token;
+  }
+
+  /** A commit, its workflow run and its image come to be, and CI reports them with every gate passed. */
+  async release(service: string, { author = "cleo-acme", title = "Answer sooner", gates = GATES }: Partial<Change> = {}): Promise<Release> {
+    const repository = `acme/${service}`;
+    const { sha: commit } = await this.control(`/github/repos/${repository}/commits`, { message: title, author });
+    const run = await this.control(`/github/repos/${repository}/runs`, {
+      actor: author,
+      head_sha: commit,
+      path: RELEASE_WORKFLOW,
+      status: "completed",
+      conclusion: "success",
+    });
+    const tag = `sha-${commit.slice(0, 7)}`;
+    const { digest } = await this.control("/aws/images", { repository, tags: [tag], content: commit });
+    const token = await this.ci(service, { run_id: run.id });
+    const people: { id: number; login: string }[] = await this.control("/github/users");
+    const person = people.filter(({ login }) => login === author).map(({ id, login }) => ({ id, login }))[0];
+    const reported = await this.accepted("POST", "/releases", token, {
+      service,
+      commit,
+      ref: "refs/heads/main",
+      image: `${REGISTRY}/${repository}:${tag}@${digest}`,
+      run_id: run.id,
+      run_url: `${this.githubUrl}/${repository}/actions/runs/${run.id}`,
+      authors: [person],
+      commits: [{ sha: commit, title, author: person }],
+      gates: gates.map((gate) => ({ gate, verdict: "pass" })),
+    });
+    return { id: reported.id, service, commit, digest, tag, token };
+  }
+
+  /** CI asks for a release to be deployed. Answers with the deployment as the API shows it. */
+  request = (release: Release, environment: string): Promise<any> =>
+    this.accepted("POST", "/deployments", release.token, { release: release.id, environment });
+
+  /** Waits until a deployment is in one of the states, as CI would: by asking. */
+  async until(release: Release, deployment: string, states: string[], patience = 60_000): Promise<any> {
+    const deadline = Date.now() + patience;
+    for (;;) {
+      const { body } = await this.api("GET", `/deployments/${deployment}`, release.token);
+      if (states.includes(body.state)) return body;
+      if (Date.now() > deadline) throw new Error(`still ${body.state}, not ${states.join(" or ")}: ${JSON.stringify(body)}`);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+
+  /** A release that works in staging and waits for approval in production. */
+  async waiting(service: string, change: Partial<Change> = {}): Promise<{ release: Release; deployment: any }> {
+    const release = await this.release(service, change);
+    const staging = await this.request(release, "staging");
+    await this.until(release, staging.id, ["succeeded"]);
+    await this.accepted("POST", `/releases/${release.id}/gates`, release.token, {
+      gates: [{ gate: "staging-smoke", verdict: "pass" }],
+    });
+    const deployment = await this.request(release, "production");
+    return { release, deployment: await this.until(release, deployment.id, ["awaiting_approval"]) };
+  }
+
+  private async accepted(method: string, path: string, token: string, body: unknown): Promise<any> {
+    const answer = await this.api(method, path, token, body);
+    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body;
   }
 
   /** The portal's REST API as CI: `api("POST", "/releases", token, { … })`. Any status is an answer. */
@@ -188,7 +272,7 @@ async function answering(child: ChildProcess, url: string, log: string): Promise
     if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
       throw new Error(`the server did not become ready (${status}):\n${await readFile(log, "utf8")}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
