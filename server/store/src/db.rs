@@ -4,7 +4,7 @@
 //! was acknowledged is on the disk. PostgreSQL: one pool, and one connection more that listens for changes.
 
 use crate::{
-    Result, StoreError, Tx,
+    Clock, Result, StoreError, Tx,
     changes::{Change, Hub},
     sql::{Either, POSTGRES_CLOCK, SQLITE_CLOCK, on},
 };
@@ -21,11 +21,12 @@ static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrat
 static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/postgres");
 
 /// How many connections to keep, and how long to wait for one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct PoolOptions {
     pub max_connections: u32,
     /// Also how long a write waits for its turn on SQLite.
     pub acquire_timeout: Duration,
+    pub clock: Clock,
 }
 
 impl Default for PoolOptions {
@@ -33,6 +34,7 @@ impl Default for PoolOptions {
         Self {
             max_connections: 8,
             acquire_timeout: Duration::from_secs(10),
+            clock: Clock::Database,
         }
     }
 }
@@ -46,6 +48,7 @@ pub struct Db {
 struct Inner {
     pools: Pools,
     hub: Hub,
+    clock: Clock,
 }
 
 enum Pools {
@@ -98,7 +101,11 @@ impl Db {
             .acquire_timeout(options.acquire_timeout)
             .connect_with(file.pragma("query_only", "1"))
             .await?;
-        Ok(Self::over(Pools::Sqlite { reads, writes }, Hub::in_process()))
+        Ok(Self::over(
+            Pools::Sqlite { reads, writes },
+            Hub::in_process(),
+            options.clock,
+        ))
     }
 
     async fn connect_postgres(url: &str, options: PoolOptions) -> Result<Self> {
@@ -112,12 +119,12 @@ impl Db {
             .connect_with(server)
             .await?;
         let hub = Hub::listening(&pool).await?;
-        Ok(Self::over(Pools::Postgres(pool), hub))
+        Ok(Self::over(Pools::Postgres(pool), hub, options.clock))
     }
 
-    fn over(pools: Pools, hub: Hub) -> Self {
+    fn over(pools: Pools, hub: Hub, clock: Clock) -> Self {
         Self {
-            inner: Arc::new(Inner { pools, hub }),
+            inner: Arc::new(Inner { pools, hub, clock }),
         }
     }
 
@@ -159,7 +166,7 @@ impl Db {
     pub async fn now(&self) -> Result<Timestamp> {
         let clock = self.clock_sql();
         let (millis,) = on!(self.read(), c => sqlx::query_as::<_, (i64,)>(clock).fetch_one(c).await)?;
-        Ok(Timestamp::from_millis(millis))
+        Ok(self.inner.clock.at(millis))
     }
 
     pub fn is_postgres(&self) -> bool {
@@ -207,6 +214,10 @@ impl Db {
             Pools::Sqlite { writes, .. } => Either::Sqlite(writes),
             Pools::Postgres(pool) => Either::Postgres(pool),
         }
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner.clock
     }
 
     pub(crate) fn clock_sql(&self) -> &'static str {

@@ -7,6 +7,7 @@
 mod audit;
 mod changes;
 mod claims;
+mod clock;
 mod db;
 mod deployments;
 mod error;
@@ -25,6 +26,7 @@ mod tx;
 pub use audit::AuditQuery;
 pub use changes::Change;
 pub use claims::Claim;
+pub use clock::Clock;
 pub use db::{Db, PoolOptions};
 pub use deployments::Versioned;
 pub use error::{Conflict, StoreError};

@@ -70,7 +70,7 @@ impl Tx {
     pub(crate) async fn clock(&mut self) -> Result<Timestamp> {
         let clock = self.db.clock_sql();
         let (millis,) = on!(self.conn(), c => sqlx::query_as::<_, (i64,)>(clock).fetch_one(c).await)?;
-        Ok(Timestamp::from_millis(millis))
+        Ok(self.db.clock().at(millis))
     }
 
     pub(crate) fn conn(&mut self) -> Either<&mut SqliteConnection, &mut PgConnection> {
