@@ -249,6 +249,30 @@ impl Lanes {
 }
 
 impl Tx {
+    /// Everything of a lane that has not come to rest, oldest first, as this transaction sees it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unfinished_in(
+        &mut self,
+        service: &ServiceName,
+        environment: &EnvironmentName,
+    ) -> Result<Vec<Deployment>> {
+        let rows = on!(self.conn(), c => {
+            sqlx::query_as::<_, DeploymentRow>(
+                "SELECT body, version FROM deployments WHERE service = $1 AND environment = $2 AND terminal = 0 \
+                 ORDER BY requested_at, id",
+            )
+            .bind(service.as_str())
+            .bind(environment.as_str())
+            .fetch_all(c)
+            .await
+        })?;
+        rows.into_iter()
+            .map(|row| row.read().map(Versioned::into_value))
+            .collect()
+    }
+
     /// Notes in its lane how a deployment came to rest.
     pub(crate) async fn note_lane(&mut self, deployment: &Deployment) -> Result<()> {
         let Some(at) = deployment.finished_at() else {

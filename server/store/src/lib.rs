@@ -16,6 +16,7 @@ mod history;
 mod lanes;
 mod once;
 mod people;
+mod pushes;
 mod releases;
 mod sessions;
 mod sql;
@@ -34,6 +35,7 @@ pub use history::HistoryQuery;
 pub use lanes::LaneSummary;
 pub use once::{IDEMPOTENCY_STUCK_MILLIS, Idempotency, OauthState, Retention};
 pub use people::Person;
+pub use pushes::Push;
 pub use sessions::{Session, SessionLife};
 pub use tx::Tx;
 
