@@ -505,7 +505,7 @@ impl Deployment {
                 .join("; ");
             self.void(|approval| (approval.revision != hash).then(|| why.clone()), now, events);
         }
-        let data = json!({ "revision": hash, "digest": self.digest, "policy": revision.policy, "task_definition": preparation.hash });
+        let data = json!({ "revision": hash, "content": revision });
         events.push(self.event(EventKind::DeploymentPrepared, Actor::system("worker"), data, None));
         self.preparation = Some(preparation);
         let authority = match &self.kind {
