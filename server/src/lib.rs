@@ -4,3 +4,4 @@
 //! Who may import whom is drawn in ARCHITECTURE.md and held by `tests/layering.rs`.
 
 pub mod config;
+pub mod service;

@@ -1,0 +1,147 @@
+//! One deployment: what changes, is it safe, who decided, what happens next.
+
+use super::{
+    Services,
+    errors::{self, no_deployment},
+    inbox::{may_approve, policy},
+    lineage::{Lineage, lineage},
+    roll_back::stoppable,
+    service_page::permission,
+    summary::summary,
+};
+use tidegate_app::{
+    model::{Allowed, DeploymentPage, DeploymentSummary},
+    portal::PortalError,
+};
+use tidegate_domain::{Action, Actor, Catalog, Deployment, DeploymentId, State, access, deployment::Kind, gate, plan};
+use tidegate_store::HistoryQuery;
+
+/// Newer deployments of the lane that are looked through for one that rolls this one back.
+const NEWER: usize = 50;
+
+impl Services {
+    pub(crate) async fn deployment_page(&self, actor: &Actor, id: DeploymentId) -> Result<DeploymentPage, PortalError> {
+        let found = self
+            .db()
+            .deployment(id)
+            .await
+            .map_err(errors::portal)?
+            .ok_or_else(no_deployment)?;
+        let (deployment, version) = (found.value, found.version);
+        self.allow(actor, Action::View, Some(&deployment.service)).await?;
+        let catalog = self.catalog();
+        let lineage = lineage(self.db(), &deployment).await.map_err(errors::portal)?;
+        let target = catalog.target(&deployment.service, &deployment.environment).cloned();
+        let policy = policy(&catalog, &deployment);
+        let reported = self.db().gates(deployment.release).await.map_err(errors::portal)?;
+        let behind = self
+            .db()
+            .ahead(&deployment.service, &deployment.environment, deployment.id)
+            .await
+            .map_err(errors::portal)?;
+        Ok(DeploymentPage {
+            production: catalog.is_production(&deployment.environment),
+            gates: gate::statuses(&policy.gates, &reported),
+            quorum: plan::quorum_now(&deployment, &policy, &lineage.involved),
+            compare_url: self.compare_url(&lineage),
+            behind: match &deployment.state {
+                State::Requested { .. } | State::AwaitingApproval { .. } | State::Queued { .. } => {
+                    behind.iter().map(|other| summary(other, &catalog)).collect()
+                }
+                _ => Vec::new(),
+            },
+            related: self.related(&deployment, &catalog).await?,
+            events: self.db().audit_of(id).await.map_err(errors::portal)?,
+            allowed: self.allowed(actor, &deployment, &lineage, &catalog).await?,
+            previous: lineage.previous.as_ref().map(|previous| summary(previous, &catalog)),
+            previous_release: lineage.previous_release,
+            commits: lineage.commits,
+            release: lineage.release,
+            target,
+            policy,
+            version,
+            deployment,
+            now: self.db().now().await.map_err(errors::portal)?,
+        })
+    }
+
+    fn compare_url(&self, lineage: &Lineage) -> Option<String> {
+        let base = lineage.previous_release.as_ref()?;
+        let (web, release) = (self.github_web(), &lineage.release);
+        (base.commit != release.commit && base.repository == release.repository).then(|| {
+            format!(
+                "{web}/{}/compare/{}...{}",
+                release.repository, base.commit, release.commit
+            )
+        })
+    }
+
+    /// Every other deployment that this one has to do with, each with how.
+    async fn related(
+        &self,
+        deployment: &Deployment,
+        catalog: &Catalog,
+    ) -> Result<Vec<(String, DeploymentSummary)>, PortalError> {
+        let mut related = Vec::new();
+        let mut link = |how: &str, other: &Deployment| related.push((how.to_owned(), summary(other, catalog)));
+        if let State::Superseded { by, .. } = &deployment.state
+            && let Some(other) = self.db().deployment(*by).await.map_err(errors::portal)?
+        {
+            link("replaced by", &other.value);
+        }
+        if let Kind::Rollback { of, .. } = &deployment.kind
+            && let Some(other) = self.db().deployment(*of).await.map_err(errors::portal)?
+        {
+            link("rolls back", &other.value);
+        }
+        let query = HistoryQuery {
+            service: Some(deployment.service.clone()),
+            environment: Some(deployment.environment.clone()),
+            from: Some(deployment.requested_at),
+            limit: NEWER,
+            ..HistoryQuery::default()
+        };
+        for other in self.db().history(&query).await.map_err(errors::portal)? {
+            match (&other.value.kind, &other.value.state) {
+                (Kind::Rollback { of, .. }, _) if *of == deployment.id => link("rolled back by", &other.value),
+                _ => {}
+            }
+        }
+        Ok(related)
+    }
+
+    async fn allowed(
+        &self,
+        actor: &Actor,
+        deployment: &Deployment,
+        lineage: &Lineage,
+        catalog: &Catalog,
+    ) -> Result<Allowed, PortalError> {
+        let can = |action| access::can(actor, action, Some(&deployment.service)).map_err(|denial| denial.0);
+        let roll_back = match can(Action::RollBack) {
+            Err(why) => Err(why),
+            Ok(()) if deployment.state.name().is_in_flight() => {
+                stoppable(deployment).map_err(|error| error.to_string())
+            }
+            Ok(()) => self
+                .to_go_back_to(deployment)
+                .await?
+                .map(|_| ())
+                .map_err(|error| error.to_string()),
+        };
+        Ok(Allowed {
+            approve: permission(may_approve(catalog, actor, deployment, lineage)),
+            reject: permission(can(Action::Reject).and_then(|()| waits(deployment))),
+            cancel: permission(can(Action::Cancel).and_then(|()| waits(deployment))),
+            roll_back: permission(roll_back),
+        })
+    }
+}
+
+fn waits(deployment: &Deployment) -> Result<(), String> {
+    let name = deployment.state.name();
+    if name.is_terminal() || name.is_in_flight() {
+        return Err(format!("it is {}", name.words().to_lowercase()));
+    }
+    Ok(())
+}

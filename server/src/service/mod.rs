@@ -1,0 +1,176 @@
+//! The use cases: one function each, behind the pages, the API and the webhooks.
+//!
+//! Each loads, asks the domain, and saves the new state with its audit events in one transaction; a use case that
+//! cannot write its event changes nothing (R20). Nothing here calls the cloud: a use case wakes the worker, which acts
+//! on what it finds in the database. The one outside question is asked through [`ports::Identity`].
+
+mod audit_page;
+mod change;
+mod decide;
+mod deployment_page;
+mod errors;
+mod history;
+mod home;
+mod ids;
+mod inbox;
+pub mod lineage;
+mod portal;
+pub mod ports;
+mod releases;
+mod request;
+mod roll_back;
+mod service_page;
+mod summary;
+mod webhooks;
+
+pub use ids::fresh_id;
+pub use releases::{NewGate, NewRelease};
+pub use webhooks::{Push, WorkflowRun, enriched};
+
+use crate::service::ports::Identity;
+use std::sync::{Arc, PoisonError, RwLock};
+use tidegate_app::portal::PortalError;
+use tidegate_domain::{Action, Actor, AuditEvent, Catalog, EventKind, ServiceName, Subject, access, name::PersonRef};
+use tidegate_store::Db;
+
+/// The configuration in force. Everyone who holds a handle sees a new one at once.
+#[derive(Clone)]
+pub struct CatalogHandle(Arc<RwLock<Arc<Catalog>>>);
+
+impl CatalogHandle {
+    pub fn new(catalog: Catalog) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(catalog))))
+    }
+
+    pub fn get(&self) -> Arc<Catalog> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes effect with the next `get`. The caller wakes what waits ([`Services::configuration_changed`]).
+    pub fn set(&self, catalog: Catalog) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalog);
+    }
+}
+
+/// All use cases. Cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Db,
+    catalog: CatalogHandle,
+    identity: Arc<dyn Identity>,
+    github_web: String,
+}
+
+impl Services {
+    pub fn new(db: Db, catalog: CatalogHandle, identity: Arc<dyn Identity>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                db,
+                catalog,
+                identity,
+                github_web: "https://github.com".to_owned(),
+            }),
+        }
+    }
+
+    /// Where GitHub's pages are, for links to a comparison. Default: `https://github.com`.
+    #[must_use]
+    pub fn with_github_web(self, base: &str) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                db: self.inner.db.clone(),
+                catalog: self.inner.catalog.clone(),
+                identity: self.inner.identity.clone(),
+                github_web: base.trim_end_matches('/').to_owned(),
+            }),
+        }
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        &self.inner.db
+    }
+
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.inner.catalog.get()
+    }
+
+    pub(crate) fn identity(&self) -> &dyn Identity {
+        &*self.inner.identity
+    }
+
+    pub(crate) fn github_web(&self) -> &str {
+        &self.inner.github_web
+    }
+
+    /// Leaves an `access.denied` event: `what` was tried, `why` it was refused. The refusal stands even if the event
+    /// cannot be written, because nothing was done.
+    pub async fn denied(&self, actor: &Actor, what: &str, why: &str) {
+        self.denied_about(actor, what, why, Subject::default()).await;
+    }
+
+    pub(crate) async fn denied_about(&self, actor: &Actor, what: &str, why: &str, subject: Subject) {
+        let event = AuditEvent {
+            kind: EventKind::AccessDenied,
+            actor: actor.clone(),
+            subject,
+            data: serde_json::json!({ "what": what, "why": why }),
+            text: None,
+        };
+        let written = async {
+            let mut tx = self.db().begin().await?;
+            tx.append_audit(std::slice::from_ref(&event)).await?;
+            tx.commit().await
+        };
+        if let Err(error) = written.await {
+            tracing::warn!(%error, actor = actor.label(), what, "a refusal could not be written into the audit log");
+        }
+    }
+
+    /// Every waiting deployment is judged again: for after a configuration change (R6).
+    ///
+    /// # Errors
+    /// When the database does not answer; the worker looks again by itself within half a minute.
+    pub async fn configuration_changed(&self) -> Result<(), PortalError> {
+        self.db().wake_waiting().await.map_err(errors::portal)?;
+        Ok(())
+    }
+
+    /// Lets `actor` through or says why not, and notes the attempt.
+    pub(crate) async fn allow(
+        &self,
+        actor: &Actor,
+        action: Action,
+        service: Option<&ServiceName>,
+    ) -> Result<(), PortalError> {
+        self.allow_about(
+            actor,
+            action,
+            Subject {
+                service: service.cloned(),
+                ..Subject::default()
+            },
+        )
+        .await
+    }
+
+    pub(crate) async fn allow_about(&self, actor: &Actor, action: Action, subject: Subject) -> Result<(), PortalError> {
+        match access::can(actor, action, subject.service.as_ref()) {
+            Ok(()) => Ok(()),
+            Err(denial) => {
+                self.denied_about(actor, action.words(), &denial.0, subject).await;
+                Err(PortalError::Forbidden(denial.0))
+            }
+        }
+    }
+}
+
+/// The person behind the request, for what only people do.
+pub(crate) fn person(actor: &Actor, action: Action) -> Result<&PersonRef, PortalError> {
+    actor
+        .person()
+        .ok_or_else(|| PortalError::Forbidden(format!("only a person may {}", action.words())))
+}

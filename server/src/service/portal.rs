@@ -1,0 +1,66 @@
+//! The port of pages and API, answered by the use cases.
+
+use super::Services;
+use async_trait::async_trait;
+use tidegate_app::{
+    model::{AuditFilter, AuditPage, DeploymentPage, History, HistoryFilter, Home, Inbox, NewDeployment, ServicePage},
+    portal::{Portal, PortalError},
+};
+use tidegate_domain::{Actor, DeploymentId, RevisionHash, ServiceName};
+
+#[async_trait]
+impl Portal for Services {
+    async fn home(&self, actor: &Actor) -> Result<Home, PortalError> {
+        self.home_page(actor).await
+    }
+
+    async fn inbox(&self, actor: &Actor) -> Result<Inbox, PortalError> {
+        self.inbox_page(actor).await
+    }
+
+    async fn waiting_on(&self, actor: &Actor) -> Result<usize, PortalError> {
+        self.count_waiting_on(actor).await
+    }
+
+    async fn history(&self, actor: &Actor, filter: HistoryFilter) -> Result<History, PortalError> {
+        self.history_page(actor, filter).await
+    }
+
+    async fn deployment(&self, actor: &Actor, id: DeploymentId) -> Result<DeploymentPage, PortalError> {
+        self.deployment_page(actor, id).await
+    }
+
+    async fn service(&self, actor: &Actor, name: ServiceName) -> Result<ServicePage, PortalError> {
+        self.service_page(actor, name).await
+    }
+
+    async fn audit(&self, actor: &Actor, filter: AuditFilter) -> Result<AuditPage, PortalError> {
+        self.audit_page(actor, filter).await
+    }
+
+    async fn request(&self, actor: &Actor, new: NewDeployment) -> Result<DeploymentId, PortalError> {
+        self.request_deployment(actor, new).await
+    }
+
+    async fn approve(
+        &self,
+        actor: &Actor,
+        id: DeploymentId,
+        seen: RevisionHash,
+        comment: Option<String>,
+    ) -> Result<(), PortalError> {
+        self.approve_deployment(actor, id, seen, comment).await
+    }
+
+    async fn reject(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<(), PortalError> {
+        self.reject_deployment(actor, id, reason).await
+    }
+
+    async fn cancel(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<(), PortalError> {
+        self.cancel_deployment(actor, id, reason).await
+    }
+
+    async fn roll_back(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<DeploymentId, PortalError> {
+        self.roll_back_deployment(actor, id, reason).await
+    }
+}

@@ -1,0 +1,163 @@
+//! Asking for a release to be brought to an environment.
+
+use super::{
+    Services,
+    decide::reason_given,
+    errors::{self, invalid},
+    fresh_id,
+    releases::{no_release, no_service},
+};
+use tidegate_app::{model::NewDeployment, portal::PortalError};
+use tidegate_domain::{
+    Action, Actor, Deployment, DeploymentId, Release, State, Subject, Timestamp, deployment::Kind,
+    name::EnvironmentName,
+};
+use tidegate_store::StoreError;
+
+impl Services {
+    pub(crate) async fn request_deployment(
+        &self,
+        actor: &Actor,
+        new: NewDeployment,
+    ) -> Result<DeploymentId, PortalError> {
+        let release = self.db().release(new.release).await.map_err(errors::portal)?;
+        let subject = Subject {
+            service: release.as_ref().map(|release| release.service.clone()),
+            environment: Some(new.environment.clone()),
+            release: Some(new.release),
+            deployment: None,
+        };
+        self.allow_about(actor, Action::RequestDeployment, subject).await?;
+        let release = release.ok_or_else(no_release)?;
+        self.target_exists(&release, &new.environment)?;
+        let reason = match new.reason {
+            Some(reason) if !reason.trim().is_empty() => Some(reason_given(&reason)?),
+            _ => None,
+        };
+        self.open(&release, |now| Deployment {
+            id: DeploymentId::from_uuid(fresh_id(now)),
+            service: release.service.clone(),
+            environment: new.environment.clone(),
+            release: release.id,
+            digest: release.image.digest.clone(),
+            label: release.label(),
+            kind: Kind::Promotion,
+            requested_by: actor.clone(),
+            requested_at: now,
+            reason: reason.clone(),
+            approvals: Vec::new(),
+            preparation: None,
+            state: State::Requested { blocked: Vec::new() },
+        })
+        .await
+    }
+
+    fn target_exists(&self, release: &Release, environment: &EnvironmentName) -> Result<(), PortalError> {
+        let catalog = self.catalog();
+        let service = catalog
+            .service(&release.service)
+            .ok_or_else(|| no_service(&release.service))?;
+        if service.target(environment).is_some() {
+            return Ok(());
+        }
+        let known: Vec<&str> = service
+            .targets
+            .iter()
+            .map(|target| target.environment.as_str())
+            .collect();
+        let known = if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        };
+        Err(invalid(
+            "environment",
+            format!(
+                "{} has no target in {environment}; its environments: {known}",
+                service.name
+            ),
+        ))
+    }
+
+    /// Saves a new deployment, unless the same one is already on its way, and lets those that it may supersede look up.
+    pub(crate) async fn open(
+        &self,
+        release: &Release,
+        make: impl Fn(Timestamp) -> Deployment + Send + Sync,
+    ) -> Result<DeploymentId, PortalError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.try_open(release, &make).await {
+                Err(Stopped::Busy) if tries < TRIES => {}
+                Err(Stopped::Busy) => return Err(errors::unavailable()),
+                Err(Stopped::Portal(error)) => return Err(error),
+                Ok(id) => return Ok(id),
+            }
+        }
+    }
+
+    /// The audit event comes before the check: it makes requests wait for each other, so that of many at once exactly
+    /// one finds the way free (R12).
+    async fn try_open(
+        &self,
+        release: &Release,
+        make: impl Fn(Timestamp) -> Deployment + Send + Sync,
+    ) -> Result<DeploymentId, Stopped> {
+        let mut tx = self.db().begin().await.map_err(errors::portal)?;
+        let deployment = make(tx.now());
+        tx.wake_lane(&deployment.service, &deployment.environment).await?;
+        tx.append_audit(&[deployment.requested_event()])
+            .await
+            .map_err(|error| match error {
+                StoreError::Conflict(_) => Stopped::Busy,
+                error => Stopped::Portal(errors::audit(error)),
+            })?;
+        let unfinished = tx.unfinished_in(&deployment.service, &deployment.environment).await?;
+        if let Some(other) = unfinished.iter().find(|other| is_same(other, &deployment)) {
+            return Err(Stopped::Portal(PortalError::Conflict(format!(
+                "{} is already on its way to {}: deployment {} is {}. Follow that one, or cancel it first",
+                release.label(),
+                deployment.environment,
+                other.id,
+                other.state.name().words().to_lowercase(),
+            ))));
+        }
+        tx.insert_deployment(&deployment).await?;
+        tx.commit().await?;
+        Ok(deployment.id)
+    }
+}
+
+/// Tries of a request that collides with others.
+const TRIES: usize = 5;
+
+enum Stopped {
+    /// It collided with another transaction: the same again may do.
+    Busy,
+    Portal(PortalError),
+}
+
+impl From<PortalError> for Stopped {
+    fn from(error: PortalError) -> Self {
+        Self::Portal(error)
+    }
+}
+
+impl From<StoreError> for Stopped {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict(_) => Self::Busy,
+            error => Self::Portal(errors::portal(error)),
+        }
+    }
+}
+
+/// Whether both would do the same: a second one would only deploy it twice.
+fn is_same(one: &Deployment, other: &Deployment) -> bool {
+    match (&one.kind, &other.kind) {
+        (Kind::Rollback { of: one, .. }, Kind::Rollback { of: other, .. }) => one == other,
+        (Kind::Promotion, Kind::Promotion) => one.release == other.release,
+        _ => false,
+    }
+}
