@@ -1,0 +1,156 @@
+//! A mutating call at the cloud: intent first, one attempt, outcome after.
+
+use super::{attend::Outcome as Next, budget::backoff, lease::Lease, millis, reconcile::Inner};
+use std::time::Duration;
+use tidegate_adapters::{CallError, Order};
+use tidegate_domain::{
+    Deployment,
+    deployment::{CallKind, Outcome, Run, Transition},
+};
+use tidegate_store::{Conflict, StoreError, Versioned};
+
+/// What must be left of the lease beyond the call's own deadline.
+const MARGIN: Duration = Duration::from_secs(1);
+/// Below this no call is worth beginning.
+const SHORTEST_CALL: Duration = Duration::from_secs(1);
+/// How soon to look for the effect of a call that gave no clear answer.
+const LOOK_FOR_IT_MILLIS: i64 = 1_000;
+
+impl Inner {
+    /// Makes the call that is due. Without enough of the lease left nothing is intended and nothing called.
+    pub(super) async fn call(
+        &self,
+        lease: &Lease,
+        found: &Versioned<Deployment>,
+        kind: CallKind,
+    ) -> Result<Next, StoreError> {
+        let Some(order) = self.order(&found.value).await? else {
+            return Ok(Next::Pause(
+                self.db.now().await?.plus_millis(millis(self.options.longest_pause)),
+            ));
+        };
+        if self.time_for_a_call(lease).is_none() {
+            return Err(Conflict::Lease.into());
+        }
+        let intended = self
+            .record(
+                lease,
+                found,
+                Transition::Intend {
+                    kind,
+                    epoch: lease.claim.epoch,
+                },
+            )
+            .await?;
+        // The commit may have taken long: only what is left of the lease now counts.
+        let Some(deadline) = self.time_for_a_call(lease) else {
+            return Err(Conflict::Lease.into());
+        };
+        let Some(run) = intended.value.run() else {
+            return Ok(Next::Again);
+        };
+        tracing::info!(deployment = %intended.value.id, operation = %run.operation, call = kind.name(), "calls the cloud");
+        let answer = match tokio::time::timeout(deadline, self.make(kind, &order, &intended.value, run)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(CallError::Unknown(format!("no answer within {} s", deadline.as_secs()))),
+        };
+        match answer {
+            Err(CallError::Unknown(why)) => {
+                tracing::warn!(deployment = %intended.value.id, call = kind.name(), why, "a call gave no clear answer; its effect will be looked for");
+                Ok(Next::Pause(self.db.now().await?.plus_millis(LOOK_FOR_IT_MILLIS)))
+            }
+            answer => {
+                self.conclude(lease, &intended, answer).await?;
+                Ok(Next::Again)
+            }
+        }
+    }
+
+    fn time_for_a_call(&self, lease: &Lease) -> Option<Duration> {
+        let deadline = lease.left().checked_sub(MARGIN)?.min(self.options.call_deadline);
+        (deadline >= SHORTEST_CALL.min(self.options.call_deadline)).then_some(deadline)
+    }
+
+    async fn make(
+        &self,
+        kind: CallKind,
+        order: &Order,
+        deployment: &Deployment,
+        run: &Run,
+    ) -> Result<String, CallError> {
+        let engine = self.engines.of(&order.engine);
+        match kind {
+            CallKind::RegisterTaskDefinition => engine.register(order, &run.revision.task_definition).await,
+            CallKind::CreateDeployment => {
+                engine
+                    .create(
+                        order,
+                        run.task_definition.as_deref().ok_or_else(|| nothing(deployment))?,
+                    )
+                    .await
+            }
+            CallKind::StopDeployment => {
+                let id = run.cloud_deployment.as_deref().ok_or_else(|| nothing(deployment))?;
+                engine.stop(order, id).await.map(|()| id.to_owned())
+            }
+        }
+    }
+
+    /// Writes down how it ended. An answer is worth trying for as long as the lease holds; after that the call stays
+    /// open, and its effect is found by whoever attends next.
+    async fn conclude(
+        &self,
+        lease: &Lease,
+        intended: &Versioned<Deployment>,
+        answer: Result<String, CallError>,
+    ) -> Result<(), StoreError> {
+        let mut pauses = backoff();
+        let mut found = intended.clone();
+        loop {
+            let error = match self.db.now().await {
+                Ok(at) => {
+                    let outcome = match &answer {
+                        Ok(id) => Outcome::Done { id: id.clone(), at },
+                        Err(CallError::Refused { code, message, retry }) => Outcome::Refused {
+                            code: code.clone(),
+                            message: message.clone(),
+                            retry: *retry,
+                            at,
+                        },
+                        Err(CallError::Unknown(_)) => return Ok(()),
+                    };
+                    match self.record(lease, &found, Transition::Conclude { outcome }).await {
+                        Ok(_) => return Ok(()),
+                        Err(StoreError::Conflict(Conflict::Version | Conflict::Busy)) => {
+                            // Someone asked to stop meanwhile: the outcome goes onto what they left.
+                            if let Some(newer) = self.db.deployment(intended.value.id).await? {
+                                found = newer;
+                            }
+                            if found.value.run().and_then(Run::open_call).is_none() {
+                                return Ok(());
+                            }
+                            continue;
+                        }
+                        Err(error) => error,
+                    }
+                }
+                Err(error) => error,
+            };
+            let pause = pauses.next().unwrap_or(MARGIN);
+            if !error.is_unavailable() || lease.left() < pause {
+                return Err(error);
+            }
+            tracing::warn!(%error, deployment = %intended.value.id, "the outcome of a call could not be saved yet");
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+/// The domain lets no such call be intended.
+fn nothing(deployment: &Deployment) -> CallError {
+    CallError::Refused {
+        code: "NothingToCall".to_owned(),
+        message: format!("deployment {} has nothing to call the cloud for", deployment.id),
+        retry: false,
+    }
+}
