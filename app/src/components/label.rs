@@ -1,0 +1,44 @@
+//! Small pieces of text with a meaning: people, moments, digests, links.
+
+use super::icon::{Icon, icon};
+use crate::words::{relative, utc};
+use leptos::prelude::*;
+use tidegate_domain::{Digest, Timestamp, revision::RevisionHash};
+
+/// A moment, relative, with UTC on hover; an island keeps it true and adds the viewer's zone.
+pub(crate) fn when(at: Timestamp, now: Timestamp) -> impl IntoView {
+    view! { <time datetime=at.to_string() title=utc(at)>{relative(at, now)}</time> }
+}
+
+/// A person by login.
+pub(crate) fn person(login: &str) -> impl IntoView + use<> {
+    let initial: String = login.chars().take(1).collect::<String>().to_uppercase();
+    view! {
+        <span class="person">
+            <span class="avatar" aria-hidden="true">{initial}</span>
+            {login.to_owned()}
+        </span>
+    }
+}
+
+/// The short form of a digest; the whole of it on hover and when copied from the title.
+pub(crate) fn digest(digest: &Digest) -> impl IntoView + use<> {
+    view! { <code class="hash" title=digest.to_string()>{digest.short().to_owned()}</code> }
+}
+
+pub(crate) fn revision(hash: &RevisionHash) -> impl IntoView + use<> {
+    view! { <code class="hash" title=hash.to_string()>{hash.short().to_owned()}</code> }
+}
+
+/// A link that leaves the site.
+pub(crate) fn outside(url: &str, text: impl Into<String>) -> AnyView {
+    let text = text.into();
+    if url.starts_with("https://") || url.starts_with("http://") {
+        view! {
+            <a class="outside" href=url.to_owned() rel="noreferrer">{text} {icon(Icon::Out)}</a>
+        }
+        .into_any()
+    } else {
+        text.into_any()
+    }
+}

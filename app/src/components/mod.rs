@@ -1,0 +1,14 @@
+//! Parts that several pages show. Each is a function from domain types to a view.
+
+pub(crate) mod commits;
+pub(crate) mod empty;
+pub(crate) mod field;
+pub(crate) mod flash;
+pub(crate) mod gates;
+pub(crate) mod icon;
+pub(crate) mod label;
+pub(crate) mod rows;
+pub(crate) mod sentence;
+pub(crate) mod state;
+pub(crate) mod timeline;
+pub(crate) mod traffic;

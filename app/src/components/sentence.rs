@@ -1,0 +1,337 @@
+//! An audit event as a sentence for a person. The facts come from the event's data, whose members the domain names.
+
+use super::{icon::Icon, state::Meaning};
+use serde_json::Value;
+use tidegate_domain::{EventKind, audit::AuditEvent, time::span_words};
+
+/// What the timeline and the audit log show of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sentence {
+    pub(crate) icon: Icon,
+    pub(crate) meaning: Meaning,
+    /// What happened, without who.
+    pub(crate) what: String,
+    /// More, where there is more to say.
+    pub(crate) detail: Option<String>,
+}
+
+fn text<'a>(data: &'a Value, member: &str) -> Option<&'a str> {
+    data.get(member).and_then(Value::as_str)
+}
+
+fn short(text: &str) -> String {
+    text.strip_prefix("sha256:").unwrap_or(text).chars().take(12).collect()
+}
+
+/// `in_progress` and `{"unknown": "Odd"}` alike, in words.
+fn word(value: &Value) -> String {
+    value
+        .as_str()
+        .or_else(|| value.get("unknown").and_then(Value::as_str))
+        .unwrap_or("unknown")
+        .replace('_', " ")
+}
+
+pub(crate) fn sentence(event: &AuditEvent) -> Sentence {
+    let data = &event.data;
+    let (icon, meaning) = drawing(event.kind);
+    let (what, detail) = words(event.kind, data);
+    let refused = data
+        .pointer("/result/outcome")
+        .and_then(Value::as_str)
+        .is_some_and(|outcome| outcome == "refused");
+    Sentence {
+        icon: if refused { Icon::Alert } else { icon },
+        meaning: if refused { Meaning::Bad } else { meaning },
+        what,
+        detail,
+    }
+}
+
+const fn drawing(kind: EventKind) -> (Icon, Meaning) {
+    use EventKind as K;
+    match kind {
+        K::ReleaseRegistered | K::ReleaseEnriched => (Icon::Package, Meaning::Quiet),
+        K::GateReported => (Icon::Shield, Meaning::Quiet),
+        K::DeploymentRequested => (Icon::Dot, Meaning::Quiet),
+        K::DeploymentBlocked => (Icon::Alert, Meaning::Waiting),
+        K::DeploymentPrepared => (Icon::Hand, Meaning::Waiting),
+        K::ApprovalGiven => (Icon::Check, Meaning::Good),
+        K::ApprovalInvalidated => (Icon::Ban, Meaning::Waiting),
+        K::DeploymentRejected => (Icon::Cross, Meaning::Bad),
+        K::DeploymentCancelled => (Icon::Ban, Meaning::Quiet),
+        K::DeploymentExpired => (Icon::Clock, Meaning::Quiet),
+        K::DeploymentSuperseded => (Icon::Swap, Meaning::Quiet),
+        K::DeploymentQueued => (Icon::Queue, Meaning::Quiet),
+        K::DeploymentStarted => (Icon::Go, Meaning::Moving),
+        K::CloudIntended | K::CloudConcluded | K::CloudProgressed => (Icon::Cloud, Meaning::Quiet),
+        K::RollbackRequested | K::RollbackStarted => (Icon::Back, Meaning::Moving),
+        K::DeploymentSucceeded => (Icon::Check, Meaning::Good),
+        K::DeploymentRolledBack => (Icon::Back, Meaning::Bad),
+        K::DeploymentFailed => (Icon::Alert, Meaning::Bad),
+        K::SessionStarted | K::SessionEnded => (Icon::Person, Meaning::Quiet),
+        K::AccessDenied => (Icon::Lock, Meaning::Bad),
+        K::WebhookReceived => (Icon::Cloud, Meaning::Quiet),
+        K::ConfigurationLoaded => (Icon::Gear, Meaning::Quiet),
+        K::WorkerWarning => (Icon::Alert, Meaning::Waiting),
+    }
+}
+
+fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
+    use EventKind as K;
+    let plain = |what: &str| (what.to_owned(), None);
+    match kind {
+        K::DeploymentRequested => {
+            let what = if text(data, "kind") == Some("rollback") {
+                "asked to go back to"
+            } else {
+                "requested"
+            };
+            (
+                format!("{what} {}", text(data, "release").unwrap_or("the deployment")),
+                None,
+            )
+        }
+        K::DeploymentBlocked => (
+            "held up".to_owned(),
+            data.get("blockers").and_then(Value::as_array).map(|blockers| {
+                blockers
+                    .iter()
+                    .map(|blocker| {
+                        format!(
+                            "{}: {}",
+                            text(blocker, "subject").unwrap_or_default(),
+                            text(blocker, "why").unwrap_or_default()
+                        )
+                    })
+                    .collect::<Vec<_>>()
+                    .join("; ")
+            }),
+        ),
+        K::DeploymentPrepared => (
+            "read what would change".to_owned(),
+            text(data, "revision").map(|hash| format!("revision {}", hash.chars().take(10).collect::<String>())),
+        ),
+        K::ApprovalGiven => {
+            let solo = data.get("solo").and_then(Value::as_bool).unwrap_or_default();
+            let hash: String = text(data, "revision").unwrap_or_default().chars().take(10).collect();
+            (
+                if solo { "approved, in solo mode" } else { "approved" }.to_owned(),
+                Some(format!("revision {hash}")),
+            )
+        }
+        K::ApprovalInvalidated => {
+            let who = data
+                .pointer("/person/login")
+                .and_then(Value::as_str)
+                .unwrap_or("someone");
+            (
+                format!("the approval of {who} became void"),
+                text(data, "why").map(shorten_hashes),
+            )
+        }
+        K::DeploymentRejected => plain("rejected"),
+        K::DeploymentCancelled => (
+            "cancelled".to_owned(),
+            text(data, "asked_by").map(|who| format!("asked for by {who}, before the cloud had been asked")),
+        ),
+        K::DeploymentExpired => plain(match text(data, "what") {
+            Some("execution") => "expired: approved, but did not start in time",
+            _ => "expired: not approved in time",
+        }),
+        K::DeploymentSuperseded => plain("superseded by a newer request"),
+        K::DeploymentQueued => plain(match data.pointer("/authority/kind").and_then(Value::as_str) {
+            Some("quorum") => "the quorum is reached: queued",
+            Some("rollback") => "queued: a rollback needs no new approval",
+            _ => "queued: the policy asks for no approval",
+        }),
+        K::DeploymentStarted => plain("started"),
+        K::CloudIntended => {
+            let attempt = data.get("attempt").and_then(Value::as_i64).unwrap_or(1);
+            let call = text(data, "call").unwrap_or("a call");
+            (
+                format!("calls {call}"),
+                (attempt > 1).then(|| format!("attempt {attempt}")),
+            )
+        }
+        K::CloudConcluded => concluded(data),
+        K::CloudProgressed => progressed(data),
+        K::RollbackRequested => plain("asked to roll back"),
+        K::RollbackStarted => {
+            let why = match text(data, "cause") {
+                Some("person") => "rolls back, as asked",
+                Some("deadline") => "rolls back: the deadline passed",
+                _ => "AWS rolls back by itself",
+            };
+            (why.to_owned(), text(data, "rollback").map(|id| format!("by {id}")))
+        }
+        K::DeploymentSucceeded => (took("succeeded", data), None),
+        K::DeploymentRolledBack => (took("rolled back", data), None),
+        K::DeploymentFailed => (
+            "failed".to_owned(),
+            text(data, "message").map(|message| match text(data, "code") {
+                Some(code) => format!("{code}: {message}"),
+                None => message.to_owned(),
+            }),
+        ),
+        K::GateReported => {
+            let gate = text(data, "gate").unwrap_or("a gate");
+            let verdict = text(data, "verdict").map_or("reported", |verdict| match verdict {
+                "pass" => "passed",
+                "fail" => "failed",
+                _ => "reported",
+            });
+            (format!("{gate} {verdict}"), text(data, "detail").map(str::to_owned))
+        }
+        K::ReleaseRegistered => (
+            "reported a release".to_owned(),
+            text(data, "release").or_else(|| text(data, "digest")).map(short),
+        ),
+        K::AccessDenied => (
+            "refused".to_owned(),
+            text(data, "why").or_else(|| text(data, "what")).map(str::to_owned),
+        ),
+        K::WorkerWarning => (
+            "warning".to_owned(),
+            text(data, "message").or_else(|| text(data, "why")).map(str::to_owned),
+        ),
+        K::ConfigurationLoaded => (
+            "loaded the configuration".to_owned(),
+            text(data, "hash").map(|hash| format!("version {}", short(hash))),
+        ),
+        K::ReleaseEnriched => plain("completed the release from GitHub"),
+        K::SessionStarted => plain("signed in"),
+        K::SessionEnded => plain("signed out"),
+        K::WebhookReceived => ("received a webhook".to_owned(), text(data, "event").map(str::to_owned)),
+    }
+}
+
+fn took(what: &str, data: &Value) -> String {
+    match data.get("seconds").and_then(Value::as_i64) {
+        Some(seconds) => format!("{what} after {}", span_words(seconds * 1000)),
+        None => what.to_owned(),
+    }
+}
+
+fn concluded(data: &Value) -> (String, Option<String>) {
+    let call = text(data, "call").unwrap_or("the call");
+    let result = |member| data.pointer(&format!("/result/{member}")).and_then(Value::as_str);
+    match result("outcome") {
+        Some("done") => (format!("{call} took effect"), result("id").map(str::to_owned)),
+        Some("refused") => (
+            format!("{call} was refused"),
+            Some(format!(
+                "{}: {}",
+                result("code").unwrap_or("error"),
+                result("message").unwrap_or_default()
+            )),
+        ),
+        Some("nothing_happened") => (format!("{call} never took effect"), None),
+        _ => (format!("{call}: outcome not known yet"), None),
+    }
+}
+
+fn progressed(data: &Value) -> (String, Option<String>) {
+    let back = data.get("of_rollback").is_some();
+    let subject = if back {
+        "the rollback is"
+    } else {
+        "the cloud deployment is"
+    };
+    let mut what = format!(
+        "{subject} {}",
+        data.get("status").map_or_else(|| "unknown".to_owned(), word)
+    );
+    if let Some(share) = data.get("traffic").and_then(Value::as_u64) {
+        let version = if back { "old" } else { "new" };
+        what.push_str(&format!(", {share} % on the {version} version"));
+    }
+    let moved: Vec<String> = data
+        .get("lifecycle")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter(|event| text(event, "status") != Some("pending"))
+        .map(|event| {
+            let status = event.get("status").map_or_else(|| "unknown".to_owned(), word);
+            format!("{} {status}", text(event, "name").unwrap_or("an event"))
+        })
+        .collect();
+    (what, (!moved.is_empty()).then(|| moved.join(", ")))
+}
+
+/// Hashes of 64 digits are for machines: the first ten do on a screen.
+pub(crate) fn shorten_hashes(sentence: &str) -> String {
+    sentence
+        .split(' ')
+        .map(|word| {
+            let (bare, mark) = match word.strip_suffix([';', ',', '.']) {
+                Some(bare) => (bare, &word[bare.len()..]),
+                None => (word, ""),
+            };
+            let hex = bare.strip_prefix("sha256:").unwrap_or(bare);
+            if hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                format!("{}…{mark}", &hex[..10])
+            } else {
+                word.to_owned()
+            }
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use tidegate_domain::{Actor, Subject};
+
+    fn said(kind: EventKind, data: Value) -> (String, Option<String>) {
+        let event = AuditEvent {
+            kind,
+            actor: Actor::system("worker"),
+            subject: Subject::default(),
+            data,
+            text: None,
+        };
+        let sentence = sentence(&event);
+        (sentence.what, sentence.detail)
+    }
+
+    #[test]
+    fn r02_a_void_approval_says_whose_and_what_changed() {
+        let why = format!(
+            "image digest changed from sha256:{} to sha256:{}",
+            "a1".repeat(32),
+            "b2".repeat(32)
+        );
+        let data = json!({ "person": { "id": 1, "login": "ben" }, "why": why });
+        assert_eq!(
+            said(EventKind::ApprovalInvalidated, data),
+            (
+                "the approval of ben became void".to_owned(),
+                Some("image digest changed from a1a1a1a1a1… to b2b2b2b2b2…".to_owned())
+            )
+        );
+    }
+
+    #[test]
+    fn progress_is_told_in_words() {
+        let data = json!({ "status": "in_progress", "traffic": 10, "lifecycle": [
+            { "name": "Install", "status": "succeeded" }, { "name": "AllowTraffic", "status": "pending" } ] });
+        assert_eq!(
+            said(EventKind::CloudProgressed, data),
+            (
+                "the cloud deployment is in progress, 10 % on the new version".to_owned(),
+                Some("Install succeeded".to_owned())
+            )
+        );
+    }
+
+    #[test]
+    fn every_kind_of_event_has_a_sentence_even_without_data() {
+        for kind in EventKind::ALL {
+            assert!(!said(*kind, Value::Null).0.is_empty(), "{kind}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! A deployment: what changes, whether it is safe, who has decided and who still must, what happens next (U1).
+//!
+//! The three questions stand side by side above the fold; the actions are always in the same place.
+
+mod changes;
+mod decision;
+mod next;
+mod rollout;
+mod safety;
+
+use super::{load, main, visitor};
+use crate::{
+    components::{
+        label::{person, revision, when},
+        rows::{environment, rollback_chip},
+        state::{badge, state},
+        timeline::timeline,
+    },
+    model::{DeploymentPage, DeploymentSummary},
+    portal::PortalError,
+    rpc,
+};
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+use tidegate_domain::{deployment::Kind, id::DeploymentId};
+
+pub(crate) fn page() -> impl IntoView {
+    let id = use_params_map().get_untracked().get("id").unwrap_or_default();
+    let id = id.parse::<DeploymentId>();
+    load(
+        async move {
+            match id {
+                Ok(id) => rpc::deployment(id).await,
+                Err(error) => Err(PortalError::NotFound(error.to_string())),
+            }
+        },
+        show,
+    )
+}
+
+fn show(page: DeploymentPage) -> AnyView {
+    let deployment = &page.deployment;
+    let now = page.now;
+    let name = deployment.state.name();
+    let title = format!(
+        "{} · {} {} → {}",
+        name.words(),
+        deployment.service,
+        deployment.label,
+        deployment.environment
+    );
+    let visitor = visitor();
+    let events = timeline(&page.events, now);
+    let count = page.events.len();
+    main(
+        title,
+        &deployment.id.to_string(),
+        "page deployment",
+        Some(now),
+        view! {
+            {head(&page)}
+            {next::banner(&page)}
+            {rollout::section(&page)}
+            <div class="answers">
+                {changes::section(&page)}
+                {safety::section(&page)}
+                {decision::section(&page, &visitor)}
+            </div>
+            {related(&page)}
+            <section class="history-of" aria-labelledby="what-happened">
+                <h2 id="what-happened">"What happened" <span class="muted">{count}</span></h2>
+                {events}
+            </section>
+        },
+    )
+}
+
+fn head(page: &DeploymentPage) -> impl IntoView + use<> {
+    let deployment = &page.deployment;
+    let service = deployment.service.to_string();
+    let environment_class = if page.production {
+        "environment production"
+    } else {
+        "environment"
+    };
+    let back = match &deployment.kind {
+        Kind::Rollback { .. } => Some(rollback_chip()),
+        Kind::Promotion => None,
+    };
+    let reason = match &deployment.kind {
+        Kind::Rollback { reason, .. } => Some(reason.clone()),
+        Kind::Promotion => deployment.reason.clone(),
+    };
+    view! {
+        <div class="deployment-head">
+            <nav class="crumbs" aria-label="Breadcrumb">
+                <a href="/">"Services"</a>
+                <a href=format!("/services/{service}")>{service.clone()}</a>
+            </nav>
+            <h1>
+                <span>{service.clone()}</span>
+                <code class="release">{deployment.label.clone()}</code>
+                <span class="arrow" aria-label="to">"→"</span>
+                <span class=environment_class>{deployment.environment.to_string()}</span>
+                {badge(deployment.state.name())}
+                {back}
+            </h1>
+            <p class="facts">
+                <span>"requested " {when(deployment.requested_at, page.now)} " by " {person(&deployment.requested_by.label())}</span>
+                {deployment.revision().map(|it| view! { <span>"revision " {revision(&it.hash())}</span> })}
+                {reason.map(|reason| view! { <q class="reason">{reason}</q> })}
+            </p>
+        </div>
+    }
+}
+
+/// Deployments that this one replaced, goes back from, or waits behind.
+fn related(page: &DeploymentPage) -> impl IntoView + use<> {
+    let now = page.now;
+    let one = |relation: String, it: &DeploymentSummary| {
+        view! {
+            <li>
+                <span class="relation">{relation}</span>
+                <a class="lead" href=format!("/deployments/{}", it.id)>
+                    <span class="hash">{it.label.clone()}</span> {state(it.state)}
+                </a>
+                {environment(it)}
+                <span class="muted">{when(it.requested_at, now)}</span>
+            </li>
+        }
+    };
+    let behind = page
+        .behind
+        .iter()
+        .map(|it| one("behind".to_owned(), it))
+        .collect::<Vec<_>>();
+    let related = page
+        .related
+        .iter()
+        .map(|(relation, it)| one(relation.clone(), it))
+        .collect::<Vec<_>>();
+    (!behind.is_empty() || !related.is_empty()).then(|| {
+        view! {
+            <section class="related" aria-labelledby="related">
+                <h2 id="related">"Related deployments"</h2>
+                <ul>{behind} {related}</ul>
+            </section>
+        }
+    })
+}

@@ -1,0 +1,109 @@
+//! Whether it is safe: gates, what holds it up, the registry, the way back.
+
+use crate::{
+    components::{
+        gates::{gate_list, gate_summary},
+        icon::{Icon, icon},
+        label::{outside, when},
+        state::{Meaning, mark},
+    },
+    model::DeploymentPage,
+};
+use leptos::prelude::*;
+use tidegate_domain::{State, deployment::Blocker};
+
+pub(super) fn section(page: &DeploymentPage) -> impl IntoView + use<> {
+    let waits = !page.deployment.state.name().is_terminal();
+    view! {
+        <section class="answer safety" aria-labelledby="safety">
+            <h2 id="safety">{icon(Icon::Shield)} "Is it safe" <span>{gate_summary(&page.gates)}</span></h2>
+            {blockers(page)}
+            {gate_list(&page.gates, page.now)}
+            <ul class="checks">
+                {waits.then(|| view! { <li>{promotion(page)}</li> })}
+                <li>{registry(page)}</li>
+                <li>{way_back(page)}</li>
+                <li>{mark(Meaning::Good, Icon::Check, "AWS rolls back by itself on failure, alarm and stop")}</li>
+            </ul>
+        </section>
+    }
+}
+
+fn blockers(page: &DeploymentPage) -> impl IntoView + use<> {
+    let now = page.now;
+    let one = |blocker: &Blocker| {
+        view! {
+            <li>
+                {icon(Icon::Alert)}
+                <span>
+                    <strong>{blocker.subject.clone()}</strong>
+                    " "
+                    {blocker.why.clone()}
+                    {blocker.since.map(|since| view! { " · since " {when(since, now)} })}
+                    {blocker.url.as_deref().map(|url| view! { " " {outside(url, "look")} })}
+                </span>
+            </li>
+        }
+    };
+    match &page.deployment.state {
+        State::Requested { blocked } if !blocked.is_empty() => {
+            let rows = blocked.iter().map(one).collect_view();
+            Some(view! { <ul class="blockers" aria-label="What holds it up">{rows}</ul> })
+        }
+        _ => None,
+    }
+}
+
+fn promotion(page: &DeploymentPage) -> AnyView {
+    let blocked = matches!(&page.deployment.state, State::Requested { blocked }
+        if blocked.iter().any(|one| one.kind == tidegate_domain::deployment::BlockerKind::PromotionOrder));
+    match &page.policy.promote_from {
+        None => mark(Meaning::Quiet, Icon::Dot, "no environment has to come first").into_any(),
+        Some(environment) if blocked => mark(
+            Meaning::Bad,
+            Icon::Cross,
+            format!("this image has not succeeded in {environment}"),
+        )
+        .into_any(),
+        Some(environment) if page.deployment.preparation.is_some() => mark(
+            Meaning::Good,
+            Icon::Check,
+            format!("this image succeeded in {environment}"),
+        )
+        .into_any(),
+        Some(environment) => mark(
+            Meaning::Waiting,
+            Icon::Dot,
+            format!("has to succeed in {environment} first"),
+        )
+        .into_any(),
+    }
+}
+
+fn registry(page: &DeploymentPage) -> AnyView {
+    match &page.deployment.preparation {
+        Some(preparation) if preparation.immutable_tags => mark(
+            Meaning::Good,
+            Icon::Check,
+            "image pinned by digest, registry tags immutable",
+        )
+        .into_any(),
+        Some(_) => mark(
+            Meaning::Waiting,
+            Icon::Alert,
+            "image pinned by digest, but the registry lets tags move",
+        )
+        .into_any(),
+        None => mark(Meaning::Quiet, Icon::Dot, "registry not read yet").into_any(),
+    }
+}
+
+fn way_back(page: &DeploymentPage) -> AnyView {
+    match (&page.previous, &page.deployment.preparation) {
+        (Some(previous), _) => mark(Meaning::Good, Icon::Back, format!("way back: {}", previous.label)).into_any(),
+        (None, Some(preparation)) if preparation.running_task_definition.is_some() => {
+            mark(Meaning::Good, Icon::Back, "way back: the running task definition").into_any()
+        }
+        (None, _) => mark(Meaning::Waiting, Icon::Back, "no way back known: first deployment here").into_any(),
+    }
+}

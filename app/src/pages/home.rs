@@ -1,0 +1,208 @@
+//! Home: every service in every environment — what runs there, since when, by whom, what waits, what moves.
+
+use super::{load, main};
+use crate::{
+    components::{
+        empty::{empty, register_command},
+        icon::{Icon, icon},
+        label::when,
+        state::{Meaning, mark, state},
+        traffic,
+    },
+    model::{Cell, DeploymentSummary, Home, HomeRow},
+    rpc,
+    words::counted,
+};
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+use tidegate_domain::Timestamp;
+
+pub(crate) fn page() -> impl IntoView {
+    let query = use_query_map().get_untracked();
+    let wanted = query.get("q").unwrap_or_default();
+    let attention = query.get("show").as_deref() == Some("attention");
+    load(rpc::home(), move |home| show(home, &wanted, attention))
+}
+
+/// What asks for a person: something waits, moves or went wrong.
+fn asks(cell: &Cell) -> bool {
+    cell.in_flight.is_some() || !cell.waiting.is_empty() || cell.last_trouble.is_some()
+}
+
+fn show(home: Home, wanted: &str, attention: bool) -> AnyView {
+    let now = home.now;
+    let wanted = wanted.trim().to_lowercase();
+    let cells = || home.rows.iter().flat_map(|row| row.cells.iter().flatten());
+    let waiting: usize = cells().map(|cell| cell.waiting.len()).sum();
+    let moving = cells().filter(|cell| cell.in_flight.is_some()).count();
+    let trouble = cells().filter(|cell| cell.last_trouble.is_some()).count();
+    let total = home.rows.len();
+    let rows: Vec<&HomeRow> = home
+        .rows
+        .iter()
+        .filter(|row| wanted.is_empty() || row.service.as_str().contains(&wanted))
+        .filter(|row| !attention || row.cells.iter().flatten().any(asks))
+        .collect();
+    let body = if total == 0 {
+        empty(
+            Icon::Package,
+            "No services yet",
+            view! {
+                <p>"Name your services in " <code>"tidegate.toml"</code> ", then load it:"</p>
+                <pre class="command" tabindex="0"><code>"tidegate config check && kill -HUP $(pidof tidegate)"</code></pre>
+            },
+        )
+        .into_any()
+    } else if rows.is_empty() {
+        empty(
+            Icon::Search,
+            if attention {
+                "Nothing asks for attention"
+            } else {
+                "No service has that in its name"
+            },
+            view! { <p><a href="/">"Show all services"</a></p> },
+        )
+        .into_any()
+    } else {
+        matrix(&home, &rows, now).into_any()
+    };
+    let nothing_yet = total > 0 && cells().all(|cell| cell.current.is_none() && !asks(cell));
+    let first = home.rows.first().map(|row| row.service.to_string()).unwrap_or_default();
+    main(
+        "Services".to_owned(),
+        "all",
+        "page home",
+        Some(now),
+        view! {
+            <div class="page-head">
+                <h1>"Services"</h1>
+                <p class="summary">{summary(total, waiting, moving, trouble)}</p>
+                <form class="tools" method="get" action="/">
+                    <label class="sr" for="q">"Filter services"</label>
+                    <input id="q" type="search" name="q" value=wanted.clone() placeholder="Filter services" data-filter="" autocomplete="off" />
+                    <div class="segments">
+                        <a href="/" aria-current=(!attention).then_some("true")>"All"</a>
+                        <a href="/?show=attention" aria-current=attention.then_some("true")>"Needs attention"</a>
+                    </div>
+                </form>
+            </div>
+            {nothing_yet.then(|| view! {
+                <section class="teach" aria-label="How to begin">
+                    <p><strong>"Nothing has been released yet."</strong> " Report the first release from a GitHub Actions job that has " <code>"permissions: id-token: write"</code> ":"</p>
+                    {register_command(&first)}
+                </section>
+            })}
+            {body}
+        },
+    )
+}
+
+fn summary(total: usize, waiting: usize, moving: usize, trouble: usize) -> impl IntoView {
+    view! {
+        {counted(total, "service", "services")}
+        {(waiting > 0).then(|| mark(Meaning::Waiting, Icon::Hand, format!("{waiting} waiting")))}
+        {(moving > 0).then(|| mark(Meaning::Moving, Icon::Go, format!("{moving} in flight")))}
+        {(trouble > 0).then(|| mark(Meaning::Bad, Icon::Alert, format!("{trouble} went wrong")))}
+    }
+}
+
+fn matrix(home: &Home, rows: &[&HomeRow], now: Timestamp) -> impl IntoView + use<> {
+    let heads = home
+        .environments
+        .iter()
+        .map(|environment| {
+            let class = if environment.production {
+                "environment production"
+            } else {
+                "environment"
+            };
+            view! { <th scope="col"><span class=class>{environment.name.to_string()}</span></th> }
+        })
+        .collect_view();
+    let names: Vec<String> = home
+        .environments
+        .iter()
+        .map(|environment| environment.name.to_string())
+        .collect();
+    let rows = rows
+        .iter()
+        .map(|row| {
+            let service = row.service.to_string();
+            let cells = row
+                .cells
+                .iter()
+                .zip(&names)
+                .map(|(one, name)| cell(one.as_ref(), name, now))
+                .collect_view();
+            view! {
+                <tr data-item="" data-name=service.clone()>
+                    <th scope="row">
+                        <a href=format!("/services/{service}") data-open="">{service.clone()}</a>
+                        <span class="muted">{row.description.clone()}</span>
+                    </th>
+                    {cells}
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <table class="matrix" data-list="">
+            <thead>
+                <tr>
+                    <th scope="col">"Service"</th>
+                    {heads}
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+}
+
+fn cell(cell: Option<&Cell>, environment: &str, now: Timestamp) -> impl IntoView + use<> {
+    let Some(cell) = cell else {
+        return view! { <td class="none" data-environment=environment.to_owned()><span class="muted">"not deployed here"</span></td> }
+            .into_any();
+    };
+    let current = match &cell.current {
+        Some(current) => view! {
+            <p class="runs">
+                {icon(Icon::Check)}
+                <a class="hash" href=format!("/deployments/{}", current.id)>
+                    <span class="sr">"Runs "</span>
+                    {current.label.clone()}
+                </a>
+                <span class="since">{when(current.finished_at.unwrap_or(current.requested_at), now)} " by " {current.requested_by.clone()}</span>
+            </p>
+        }
+        .into_any(),
+        None => view! { <p class="runs muted">"nothing deployed yet"</p> }.into_any(),
+    };
+    let in_flight = cell.in_flight.as_ref().map(|one| {
+        view! {
+            <p class="moves">
+                {link(one)}
+                <span class="share">{one.traffic.map(|share| format!("{share} %"))}</span>
+                {traffic::bar(one.traffic, None)}
+            </p>
+        }
+    });
+    let trouble = cell.last_trouble.as_ref().map(|one| {
+        view! { <p class="trouble">{link(one)} <span class="since">{when(one.finished_at.unwrap_or(one.requested_at), now)}</span></p> }
+    });
+    let waiting = cell
+        .waiting
+        .iter()
+        .map(|one| view! { <p class="waits">{link(one)} <span class="since">{when(one.requested_at, now)}</span></p> })
+        .collect_view();
+    view! { <td data-environment=environment.to_owned()>{current} {in_flight} {waiting} {trouble}</td> }.into_any()
+}
+
+/// State and release of a deployment, leading to it.
+fn link(one: &DeploymentSummary) -> impl IntoView + use<> {
+    view! {
+        <a class="lead" href=format!("/deployments/{}", one.id)>
+            {state(one.state)} <span class="hash">{one.label.clone()}</span>
+        </a>
+    }
+}
