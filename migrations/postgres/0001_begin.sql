@@ -48,7 +48,6 @@ CREATE UNIQUE INDEX deployments_lane ON deployments (service, environment) WHERE
 CREATE INDEX deployments_open ON deployments (service, environment, requested_at, id) WHERE terminal = 0;
 CREATE INDEX deployments_succeeded ON deployments (service, environment, finished_at, id) WHERE state = 'succeeded';
 CREATE INDEX deployments_digest ON deployments (service, environment, digest) WHERE state = 'succeeded';
-CREATE INDEX deployments_promotions ON deployments (service, environment, requested_at, id) WHERE is_rollback = 0;
 CREATE INDEX deployments_of_release ON deployments (release_id, requested_at, id);
 CREATE INDEX deployments_updated ON deployments (updated_at, id);
 -- The history, newest first, for each filter that narrows it.

@@ -48,7 +48,6 @@ CREATE UNIQUE INDEX deployments_lane ON deployments (service, environment) WHERE
 CREATE INDEX deployments_open ON deployments (service, environment, requested_at, id) WHERE terminal = 0;
 CREATE INDEX deployments_succeeded ON deployments (service, environment, finished_at, id) WHERE state = 'succeeded';
 CREATE INDEX deployments_digest ON deployments (service, environment, digest) WHERE state = 'succeeded';
-CREATE INDEX deployments_promotions ON deployments (service, environment, requested_at, id) WHERE is_rollback = 0;
 CREATE INDEX deployments_of_release ON deployments (release_id, requested_at, id);
 CREATE INDEX deployments_updated ON deployments (updated_at, id);
 -- The history, newest first, for each filter that narrows it.
@@ -93,14 +92,14 @@ CREATE INDEX work_due ON work (next_at);
 
 -- The audit log. `event` holds the exact bytes that the log stands for; the other columns are for finding them.
 CREATE TABLE audit_head (
-  id  BIGINT PRIMARY KEY NOT NULL CHECK (id = 1),
+  id  INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
   seq BIGINT NOT NULL,
   at  BIGINT NOT NULL
 );
 INSERT INTO audit_head (id, seq, at) VALUES (1, 0, 0);
 
 CREATE TABLE audit (
-  seq           BIGINT PRIMARY KEY NOT NULL,
+  seq           INTEGER PRIMARY KEY NOT NULL,
   at            BIGINT NOT NULL,
   kind          TEXT NOT NULL,
   area          TEXT NOT NULL,
@@ -121,7 +120,7 @@ CREATE INDEX audit_person ON audit (person, seq);
 
 -- What people typed, apart from the events, which hold its salted hash only.
 CREATE TABLE audit_texts (
-  seq  BIGINT PRIMARY KEY NOT NULL REFERENCES audit (seq),
+  seq  INTEGER PRIMARY KEY NOT NULL REFERENCES audit (seq),
   salt BLOB NOT NULL,
   text TEXT NOT NULL
 );
@@ -148,7 +147,7 @@ CREATE TRIGGER audit_head_no_delete BEFORE DELETE ON audit_head
 BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 
 CREATE TABLE people (
-  id               BIGINT PRIMARY KEY NOT NULL,
+  id               INTEGER PRIMARY KEY NOT NULL,
   login            TEXT NOT NULL,
   name             TEXT,
   token            BLOB,

@@ -74,7 +74,8 @@ fn text_hash(salt: &[u8], text: &str) -> String {
     hex::encode(Sha256::new().chain_update(salt).chain_update(text).finalize())
 }
 
-const SELECT: &str = "SELECT a.seq, a.event, t.text FROM audit a LEFT JOIN audit_texts t ON t.seq = a.seq";
+const SELECT: &str = "SELECT a.seq, a.event, t.text FROM audit a";
+const WITH_TEXT: &str = " LEFT JOIN audit_texts t ON t.seq = a.seq";
 
 impl Tx {
     /// Appends events, in their order, and returns their numbers. Do this last: from here on other writers wait.
@@ -156,8 +157,34 @@ impl Tx {
 }
 
 impl AuditQuery {
-    pub(crate) fn to_sql(&self) -> Sql {
+    /// The index that narrows most; each is in the order of the numbers. `None`: the table itself.
+    fn index(&self) -> Option<&'static str> {
+        Some(match self {
+            Self {
+                deployment: Some(_), ..
+            } => "audit_deployment",
+            Self { person: Some(_), .. } => "audit_person",
+            Self { kind: Some(kind), .. } if kind.contains('.') => "audit_kind",
+            Self {
+                service: Some(_),
+                environment: Some(_),
+                ..
+            } => "audit_lane",
+            Self { service: Some(_), .. } => "audit_service",
+            Self { kind: Some(_), .. } => "audit_area",
+            Self {
+                environment: Some(_), ..
+            } => "audit_environment",
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn to_sql(&self, postgres: bool) -> Sql {
         let mut sql = Sql::new(SELECT);
+        if let Some(index) = self.index() {
+            sql.indexed_by(index, postgres);
+        }
+        sql.push(WITH_TEXT);
         if let Some(before) = self.before_seq {
             sql.and("a.seq < ").bind(before);
         }
@@ -199,7 +226,7 @@ impl Db {
     /// # Errors
     /// When the database fails.
     pub async fn audit(&self, query: &AuditQuery) -> Result<Vec<RecordedEvent>> {
-        let sql = query.to_sql();
+        let sql = query.to_sql(self.is_postgres());
         fetch_built!(self.read(), sql, EventRow)?
             .into_iter()
             .map(read)
@@ -212,6 +239,7 @@ impl Db {
     /// When the database fails.
     pub async fn audit_of(&self, deployment: DeploymentId) -> Result<Vec<RecordedEvent>> {
         let mut sql = Sql::new(SELECT);
+        sql.push(WITH_TEXT);
         sql.and("a.deployment_id = ").bind(deployment.to_string());
         sql.push(" ORDER BY a.seq");
         fetch_built!(self.read(), sql, EventRow)?

@@ -37,6 +37,27 @@ struct HolderRow {
     lease_until: Option<i64>,
 }
 
+macro_rules! due_sql {
+    () => {
+        "SELECT deployment_id FROM work WHERE next_at <= $3 AND (lease_until IS NULL OR lease_until <= $3) \
+         ORDER BY next_at LIMIT $4"
+    };
+}
+
+macro_rules! claim_sql {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE work SET owner = $1, epoch = epoch + 1, lease_until = $2 WHERE deployment_id IN (",
+            due_sql!(),
+            $lock,
+            ") RETURNING deployment_id, epoch, wakes",
+        )
+    };
+}
+
+#[cfg(test)]
+pub(crate) const DUE: &str = due_sql!();
+
 impl Db {
     /// Takes up to `max` deployments that are due and that nobody holds, the most overdue first.
     ///
@@ -47,12 +68,9 @@ impl Db {
         let now = tx.now();
         let lease_until = now.plus_millis(lease_millis);
         let update = tx.pick(
-            "UPDATE work SET owner = $1, epoch = epoch + 1, lease_until = $2 WHERE deployment_id IN \
-             (SELECT deployment_id FROM work WHERE next_at <= $3 AND (lease_until IS NULL OR lease_until <= $3) \
-             ORDER BY next_at LIMIT $4) RETURNING deployment_id, epoch, wakes",
-            "UPDATE work SET owner = $1, epoch = epoch + 1, lease_until = $2 WHERE deployment_id IN \
-             (SELECT deployment_id FROM work WHERE next_at <= $3 AND (lease_until IS NULL OR lease_until <= $3) \
-             ORDER BY next_at LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED) RETURNING deployment_id, epoch, wakes",
+            claim_sql!(""),
+            // Rows that another worker is claiming, or someone is waking, are left to the next round.
+            claim_sql!(" FOR NO KEY UPDATE SKIP LOCKED"),
         );
         let rows = on!(tx.conn(), c => {
             sqlx::query_as::<_, ClaimRow>(update)

@@ -32,7 +32,7 @@ impl HistoryQuery {
         (deployment.requested_at, deployment.id)
     }
 
-    pub(crate) fn to_sql(&self) -> Sql {
+    pub(crate) fn to_sql(&self, postgres: bool) -> Sql {
         match &self.person {
             // CROSS JOIN: the person's own list is walked in order, and each deployment looked up by its id.
             Some(person) => {
@@ -51,6 +51,7 @@ impl HistoryQuery {
             }
             None => {
                 let mut sql = Sql::new("SELECT d.body, d.version FROM deployments d");
+                sql.indexed_by(self.index(), postgres);
                 if let Some((at, id)) = self.after {
                     sql.and("(d.requested_at, d.id) < (").bind(at.millis());
                     sql.push(", ").bind(id.to_string()).push(")");
@@ -61,6 +62,20 @@ impl HistoryQuery {
                     .bind(limit(self.limit));
                 sql
             }
+        }
+    }
+
+    /// The index that fits the filters closest and is in the order of the list.
+    const fn index(&self) -> &'static str {
+        match (self.service.is_some(), self.environment.is_some(), self.state.is_some()) {
+            (true, true, true) => "history_lane_state",
+            (true, true, false) => "history_lane",
+            (true, false, true) => "history_service_state",
+            (true, false, false) => "history_service",
+            (false, true, true) => "history_environment_state",
+            (false, true, false) => "history_environment",
+            (false, false, true) => "history_state",
+            (false, false, false) => "history_all",
         }
     }
 
@@ -108,7 +123,7 @@ impl Db {
     /// # Errors
     /// When the database fails.
     pub async fn history(&self, query: &HistoryQuery) -> Result<Vec<Versioned<Deployment>>> {
-        let sql = query.to_sql();
+        let sql = query.to_sql(self.is_postgres());
         DeploymentRow::read_all(fetch_built!(self.read(), sql, DeploymentRow)?)
     }
 }

@@ -22,13 +22,13 @@ pub struct LaneSummary {
     pub ended: Option<Versioned<Deployment>>,
 }
 
-const IN_FLIGHT: &str = "SELECT id FROM deployments \
+pub(crate) const IN_FLIGHT: &str = "SELECT id FROM deployments \
     WHERE service = $1 AND environment = $2 AND in_flight = 1 AND id <> $3";
 const FIRST_QUEUED: &str = "SELECT id FROM deployments \
     WHERE service = $1 AND environment = $2 AND terminal = 0 AND state = 'queued' \
     ORDER BY is_rollback DESC, queued_at, id LIMIT 1";
 /// The newest promotion requested after this one that still waits or has gone on; a rollback replaces no request.
-const NEWER: &str = "SELECT d.id FROM deployments d, deployments self \
+pub(crate) const NEWER: &str = "SELECT d.id FROM deployments d, deployments self \
     WHERE self.id = $3 AND d.service = $1 AND d.environment = $2 AND d.is_rollback = 0 \
     AND (d.requested_at, d.id) > (self.requested_at, self.id) \
     AND d.state NOT IN ('rejected', 'cancelled', 'expired', 'superseded') \
@@ -38,6 +38,15 @@ const AHEAD: &str = "SELECT d.body, d.version FROM deployments d, deployments se
     AND (d.in_flight = 1 OR (d.state = 'queued' AND (self.state <> 'queued' \
     OR (-d.is_rollback, d.queued_at, d.id) < (-self.is_rollback, self.queued_at, self.id)))) \
     ORDER BY d.in_flight DESC, d.is_rollback DESC, d.queued_at, d.id";
+pub(crate) const LATEST_SUCCEEDED: &str = "SELECT body, version FROM deployments \
+    WHERE service = $1 AND environment = $2 AND state = 'succeeded' ORDER BY finished_at DESC, id DESC LIMIT 1";
+pub(crate) const SUCCEEDED_BEFORE: &str = "SELECT body, version FROM deployments \
+    WHERE service = $1 AND environment = $2 AND state = 'succeeded' AND (finished_at, id) < ($3, $4) \
+    ORDER BY finished_at DESC, id DESC LIMIT 1";
+pub(crate) const DIGEST_SUCCEEDED: &str = "SELECT finished_at FROM deployments \
+    WHERE service = $1 AND environment = $2 AND digest = $3 AND state = 'succeeded' LIMIT 1";
+pub(crate) const OPEN: &str = "SELECT body, version FROM deployments \
+    WHERE terminal = 0 ORDER BY service, environment, requested_at, id";
 
 macro_rules! first_id {
     ($db:expr, $sql:expr, $service:expr, $environment:expr, $own:expr) => {
@@ -108,10 +117,7 @@ impl Db {
         environment: &EnvironmentName,
     ) -> Result<Option<Deployment>> {
         on!(self.read(), c => {
-            sqlx::query_as::<_, DeploymentRow>(
-                "SELECT body, version FROM deployments WHERE service = $1 AND environment = $2 \
-                 AND state = 'succeeded' ORDER BY finished_at DESC, id DESC LIMIT 1",
-            )
+            sqlx::query_as::<_, DeploymentRow>(LATEST_SUCCEEDED)
             .bind(service.as_str())
             .bind(environment.as_str())
             .fetch_optional(c)
@@ -140,11 +146,7 @@ impl Db {
         .and_then(|(finished_at,)| finished_at)
         .unwrap_or(i64::MAX);
         on!(self.read(), c => {
-            sqlx::query_as::<_, DeploymentRow>(
-                "SELECT body, version FROM deployments WHERE service = $1 AND environment = $2 \
-                 AND state = 'succeeded' AND (finished_at, id) < ($3, $4) \
-                 ORDER BY finished_at DESC, id DESC LIMIT 1",
-            )
+            sqlx::query_as::<_, DeploymentRow>(SUCCEEDED_BEFORE)
             .bind(service.as_str())
             .bind(environment.as_str())
             .bind(finished)
@@ -167,10 +169,7 @@ impl Db {
         digest: &Digest,
     ) -> Result<bool> {
         let found = on!(self.read(), c => {
-            sqlx::query_as::<_, (i64,)>(
-                "SELECT finished_at FROM deployments WHERE service = $1 AND environment = $2 AND digest = $3 \
-                 AND state = 'succeeded' LIMIT 1",
-            )
+            sqlx::query_as::<_, (i64,)>(DIGEST_SUCCEEDED)
             .bind(service.as_str())
             .bind(environment.as_str())
             .bind(digest.as_str())
@@ -186,12 +185,7 @@ impl Db {
     /// When the database fails.
     pub async fn matrix(&self) -> Result<Vec<LaneSummary>> {
         let open = on!(self.read(), c => {
-            sqlx::query_as::<_, DeploymentRow>(
-                "SELECT body, version FROM deployments WHERE terminal = 0 \
-                 ORDER BY service, environment, requested_at, id",
-            )
-            .fetch_all(c)
-            .await
+            sqlx::query_as::<_, DeploymentRow>(OPEN).fetch_all(c).await
         })?;
         let succeeded = on!(self.read(), c => {
             sqlx::query_as::<_, DeploymentRow>(

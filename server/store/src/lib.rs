@@ -16,6 +16,8 @@ mod history;
 mod lanes;
 mod once;
 mod people;
+#[cfg(test)]
+mod plans;
 mod pushes;
 mod releases;
 mod sessions;

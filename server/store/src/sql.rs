@@ -90,6 +90,14 @@ impl Sql {
         self
     }
 
+    /// Names the index to walk, on SQLite: it keeps no statistics from which it could choose well. PostgreSQL does.
+    pub(crate) fn indexed_by(&mut self, index: &'static str, postgres: bool) -> &mut Self {
+        if !postgres {
+            self.push(" INDEXED BY ").push(index);
+        }
+        self
+    }
+
     /// Begins the next condition: `WHERE` the first time, `AND` after that.
     pub(crate) fn and(&mut self, text: &'static str) -> &mut Self {
         self.text.push_str(if self.filtered { " AND " } else { " WHERE " });

@@ -24,6 +24,14 @@ pub struct Scratch {
     leftover: Leftover,
 }
 
+/// An audit event as its row has it.
+#[derive(Debug, sqlx::FromRow)]
+pub struct StoredEvent {
+    pub event: Vec<u8>,
+    pub salt: Option<Vec<u8>>,
+    pub text: Option<String>,
+}
+
 enum Leftover {
     Folder(PathBuf),
     Database { server: String, name: String },
@@ -81,6 +89,22 @@ impl Scratch {
         Db::connect(&self.url, PoolOptions::default())
             .await
             .unwrap_or_else(|error| panic!("cannot open {} again: {error}", self.url))
+    }
+
+    /// What stands in the log under a number.
+    ///
+    /// # Panics
+    /// When there is no such event.
+    pub async fn stored_event(&self, seq: i64) -> StoredEvent {
+        crate::sql::on!(self.db.read(), c => {
+            sqlx::query_as(
+                "SELECT a.event, t.salt, t.text FROM audit a LEFT JOIN audit_texts t ON t.seq = a.seq WHERE a.seq = $1",
+            )
+            .bind(seq)
+            .fetch_one(c)
+            .await
+        })
+        .unwrap_or_else(|error| panic!("event {seq}: {error}"))
     }
 
     /// Runs a statement behind the store's back, as an operator at the database's own prompt could.
