@@ -1,8 +1,8 @@
 //! Things to save: a release, a deployment in any state, an event.
 
 use tidegate_domain::{
-    Actor, Deployment, DeploymentId, Digest, EnvironmentName, OperationId, PersonRef, Release, ReleaseId, Revision,
-    ServiceName, State, StateName, Timestamp, TrafficPlan,
+    Actor, AuditEvent, Deployment, DeploymentId, Digest, EnvironmentName, EventKind, OperationId, PersonRef, Release,
+    ReleaseId, Revision, ServiceName, State, StateName, Subject, Timestamp, TrafficPlan,
     deployment::{Authority, Kind, Run},
     name::CommitSha,
     release::Image,
@@ -132,6 +132,21 @@ pub(crate) fn turned(deployment: &Deployment, name: StateName, at: i64) -> Deplo
     Deployment {
         state,
         ..deployment.clone()
+    }
+}
+
+pub(crate) fn event(kind: EventKind, deployment: Option<&Deployment>) -> AuditEvent {
+    AuditEvent {
+        kind,
+        actor: person(1, "Ada"),
+        subject: deployment.map_or_else(Subject::default, |deployment| Subject {
+            service: Some(deployment.service.clone()),
+            environment: Some(deployment.environment.clone()),
+            release: Some(deployment.release),
+            deployment: Some(deployment.id),
+        }),
+        data: serde_json::json!({ "b": 1, "a": "ä" }),
+        text: None,
     }
 }
 

@@ -4,26 +4,32 @@
 
 /// Runs each story on both databases: `NAME::on_sqlite` and `NAME::on_postgres`.
 macro_rules! stories {
-    ($($(#[$meta:meta])* async fn $name:ident($scratch:ident) $body:block)+) => {$(
-        $(#[$meta])*
-        mod $name {
-            use super::*;
+    ($(async fn $name:ident($scratch:ident) $body:block)+) => {$(
+        async fn $name($scratch: tidegate_store::testing::Scratch) $body
 
-            async fn story($scratch: tidegate_store::testing::Scratch) $body
+        mod $name {
+            use tidegate_store::testing::Scratch;
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_sqlite() {
-                Box::pin(story(tidegate_store::testing::Scratch::sqlite().await)).await;
+                Box::pin(super::$name(Scratch::sqlite().await)).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_postgres() {
-                Box::pin(story(tidegate_store::testing::Scratch::postgres().await)).await;
+                Box::pin(super::$name(Scratch::postgres().await)).await;
             }
         }
     )+};
 }
 
+mod audit;
+mod changes;
+mod claims;
 mod deployments;
 mod given;
+mod history;
+mod once;
 mod releases;
+mod sessions;
+mod setup;
