@@ -29,14 +29,27 @@ pub(super) async fn observe(
         return Err(CallError::refused("DeploymentDoesNotExistException", message, true));
     };
     let rollback = rollback.and_then(&mut take);
-    let of_rollback = async {
+    let target_of_rollback = async {
         match &rollback {
-            Some(info) => progress(aws, order, info, now).await.map(Some),
+            Some(info) => ecs_target(aws, order, info).await,
             None => Ok(None),
         }
     };
-    let (deployment, rollback) = tokio::try_join!(progress(aws, order, &deployment, now), of_rollback)?;
-    Ok(Observation { deployment, rollback })
+    let (target, back) = tokio::try_join!(ecs_target(aws, order, &deployment), target_of_rollback)?;
+    let new = target.as_ref().and_then(new_task_set);
+    Ok(Observation {
+        rollback: rollback.map(|info| {
+            let failed = new.and_then(|set| set.identifer());
+            let traffic = back.as_ref().and_then(|target| returned(target, failed));
+            progress(&info, back.as_ref(), traffic, now)
+        }),
+        deployment: progress(
+            &deployment,
+            target.as_ref(),
+            new.map(|set| percent(set.traffic_weight())),
+            now,
+        ),
+    })
 }
 
 async fn read(aws: &Aws, deployment: &str, rollback: Option<&str>) -> Result<Vec<DeploymentInfo>, CallError> {
@@ -56,25 +69,20 @@ async fn read(aws: &Aws, deployment: &str, rollback: Option<&str>) -> Result<Vec
     Ok(answer.deployments_info.unwrap_or_default())
 }
 
-async fn progress(aws: &Aws, order: &Order, info: &DeploymentInfo, now: Timestamp) -> Result<Progress, CallError> {
-    let status = info
-        .status()
-        .map_or_else(|| CloudStatus::Unknown("none".to_owned()), status);
+async fn ecs_target(aws: &Aws, order: &Order, info: &DeploymentInfo) -> Result<Option<EcsTarget>, CallError> {
     // Before it starts it has no targets, and asking for them is an error.
-    let waiting = matches!(status, CloudStatus::Created | CloudStatus::Queued);
-    let ecs = match info.deployment_id() {
-        Some(id) if !waiting => ecs_target(aws, order, id).await?,
-        _ => None,
-    };
-    Ok(assemble(info, status, ecs.as_ref(), now))
-}
-
-async fn ecs_target(aws: &Aws, order: &Order, deployment: &str) -> Result<Option<EcsTarget>, CallError> {
+    let waiting = matches!(
+        info.status(),
+        Some(cd::DeploymentStatus::Created | cd::DeploymentStatus::Queued)
+    );
+    if waiting {
+        return Ok(None);
+    }
     let target = target(order);
     let answer = aws
         .codedeploy
         .batch_get_deployment_targets()
-        .deployment_id(deployment)
+        .set_deployment_id(info.deployment_id().map(str::to_owned))
         .target_ids(format!("{}:{}", short(&target.cluster), short(&target.service)))
         .send()
         .await;
@@ -91,11 +99,13 @@ async fn ecs_target(aws: &Aws, order: &Order, deployment: &str) -> Result<Option
     }
 }
 
-fn assemble(info: &DeploymentInfo, status: CloudStatus, target: Option<&EcsTarget>, now: Timestamp) -> Progress {
+fn progress(info: &DeploymentInfo, target: Option<&EcsTarget>, traffic: Option<u8>, now: Timestamp) -> Progress {
     let rollback = info.rollback_info();
     Progress {
-        status,
-        traffic: target.and_then(traffic),
+        status: info
+            .status()
+            .map_or_else(|| CloudStatus::Unknown("none".to_owned()), status),
+        traffic,
         lifecycle: target
             .map(|target| target.lifecycle_events().iter().map(lifecycle_event).collect())
             .unwrap_or_default(),
@@ -127,16 +137,32 @@ fn status(status: &cd::DeploymentStatus) -> CloudStatus {
     }
 }
 
-/// Share on the green task set, which is the new one of that deployment.
-fn traffic(target: &EcsTarget) -> Option<u8> {
-    let green = |set: &&cd::EcsTaskSet| set.task_set_label() == Some(&TargetLabel::Green);
-    let weight = target.task_sets_info().iter().find(green)?.traffic_weight();
+/// The green one, where the deployment has made it already.
+fn new_task_set(target: &EcsTarget) -> Option<&cd::EcsTaskSet> {
+    target
+        .task_sets_info()
+        .iter()
+        .find(|set| set.task_set_label() == Some(&TargetLabel::Green))
+}
+
+/// Share that a rollback has brought back: all but what is on the task set that failed. By that one's id, because the
+/// labels of a rollback's task sets are those of the deployment it undoes.
+fn returned(target: &EcsTarget, failed: Option<&str>) -> Option<u8> {
+    let sets = target.task_sets_info();
+    let green = new_task_set(target).and_then(|set| set.identifer());
+    let failed = failed.or(green)?;
+    let back = sets.iter().filter(|set| set.identifer() != Some(failed));
+    (!sets.is_empty()).then(|| percent(back.map(|set| set.traffic_weight()).sum()))
+}
+
+fn percent(weight: f64) -> u8 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "clamped to 0..=100 before"
     )]
-    Some(weight.clamp(0.0, 100.0).round() as u8)
+    let percent = weight.clamp(0.0, 100.0).round() as u8;
+    percent
 }
 
 fn lifecycle_event(event: &cd::LifecycleEvent) -> LifecycleEvent {
@@ -195,29 +221,44 @@ mod tests {
         );
     }
 
-    #[test]
-    fn traffic_is_the_share_of_the_new_task_set() {
-        let set = |label, weight| {
+    fn task_sets(sets: &[(&str, TargetLabel, f64)]) -> EcsTarget {
+        let set = |(id, label, weight): &(&str, TargetLabel, f64)| {
             EcsTaskSet::builder()
-                .task_set_label(label)
-                .traffic_weight(weight)
+                .identifer(*id)
+                .task_set_label(label.clone())
+                .traffic_weight(*weight)
                 .build()
         };
-        let target = EcsTarget::builder()
-            .task_sets_info(set(TargetLabel::Blue, 90.0))
-            .task_sets_info(set(TargetLabel::Green, 10.0))
-            .build();
-        assert_eq!(traffic(&target), Some(10));
-        let old_only = EcsTarget::builder()
-            .task_sets_info(set(TargetLabel::Blue, 100.0))
-            .build();
-        assert_eq!(traffic(&old_only), None);
+        EcsTarget::builder()
+            .set_task_sets_info(Some(sets.iter().map(set).collect()))
+            .build()
+    }
+
+    #[test]
+    fn the_new_task_set_is_the_green_one() {
+        let shifting = task_sets(&[("old", TargetLabel::Blue, 90.0), ("new", TargetLabel::Green, 10.0)]);
+        assert_eq!(new_task_set(&shifting).and_then(|set| set.identifer()), Some("new"));
+        assert_eq!(new_task_set(&task_sets(&[("old", TargetLabel::Blue, 100.0)])), None);
+        assert_eq!((percent(9.6), percent(-1.0), percent(101.0)), (10, 0, 100));
+    }
+
+    #[test]
+    fn a_rollback_has_returned_what_is_not_on_the_failed_task_set_whatever_its_labels() {
+        let as_before = task_sets(&[("old", TargetLabel::Blue, 60.0), ("new", TargetLabel::Green, 40.0)]);
+        let swapped = task_sets(&[("old", TargetLabel::Green, 60.0), ("new", TargetLabel::Blue, 40.0)]);
+        let drained = task_sets(&[("old", TargetLabel::Blue, 100.0)]);
+        assert_eq!(returned(&as_before, Some("new")), Some(60));
+        assert_eq!(returned(&swapped, Some("new")), Some(60));
+        assert_eq!(returned(&drained, Some("new")), Some(100));
+        assert_eq!(returned(&as_before, None), Some(60));
+        assert_eq!(returned(&task_sets(&[]), Some("new")), None);
     }
 
     #[test]
     fn a_failed_deployment_keeps_awss_code_and_words_and_names_its_rollback() {
         let info = DeploymentInfo::builder()
             .deployment_id("d-AAAAAAAAA")
+            .status(cd::DeploymentStatus::Failed)
             .error_information(
                 ErrorInformation::builder()
                     .code(ErrorCode::HealthConstraints)
@@ -231,7 +272,7 @@ mod tests {
                     .build(),
             )
             .build();
-        let progress = assemble(&info, CloudStatus::Failed, None, NOW);
+        let progress = progress(&info, None, None, NOW);
         assert_eq!(
             progress,
             Progress {
