@@ -8,7 +8,7 @@ use crate::error::chain;
 use jsonwebtoken::{
     Algorithm, DecodingKey, Validation, decode, decode_header,
     errors::ErrorKind,
-    jwk::{AlgorithmParameters, JwkSet},
+    jwk::{AlgorithmParameters, Jwk},
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
 use std::{collections::HashMap, time::Duration};
@@ -120,6 +120,18 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
 struct Discovery {
     issuer: String,
     jwks_uri: String,
+}
+
+#[derive(Deserialize)]
+struct KeySet {
+    keys: Vec<serde_json::Value>,
+}
+
+/// An RSA key with an id. A key of a kind nobody here knows must not spoil the others.
+fn usable(key: serde_json::Value) -> Option<(String, DecodingKey)> {
+    let key: Jwk = serde_json::from_value(key).ok()?;
+    let rsa = matches!(key.algorithm, AlgorithmParameters::RSA(_));
+    rsa.then(|| Some((key.common.key_id.clone()?, DecodingKey::from_jwk(&key).ok()?)))?
 }
 
 impl ActionsOidc {
@@ -234,13 +246,8 @@ impl ActionsOidc {
             let message = format!("it calls itself {}", discovery.issuer);
             return Err(TokenError::KeysUnavailable(message));
         }
-        let set: JwkSet = self.get(&discovery.jwks_uri).await?;
-        Ok(set
-            .keys
-            .iter()
-            .filter(|key| matches!(key.algorithm, AlgorithmParameters::RSA(_)))
-            .filter_map(|key| Some((key.common.key_id.clone()?, DecodingKey::from_jwk(key).ok()?)))
-            .collect())
+        let set: KeySet = self.get(&discovery.jwks_uri).await?;
+        Ok(set.keys.into_iter().filter_map(usable).collect())
     }
 
     async fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T, TokenError> {
@@ -263,4 +270,22 @@ fn signature_only() -> Validation {
 
 fn malformed(error: jsonwebtoken::errors::Error) -> TokenError {
     TokenError::Malformed(chain(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_key_of_an_unknown_kind_does_not_spoil_the_others() {
+        let keys = [
+            json!({ "kty": "QUANTUM", "kid": "new", "q": "?" }),
+            json!({ "kty": "oct", "kid": "shared", "k": "AQAB" }),
+            json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB" }),
+            json!({ "kty": "RSA", "kid": "good", "alg": "RS256", "use": "sig", "n": "AQAB", "e": "AQAB", "x5t": "x" }),
+        ];
+        let ids: Vec<String> = keys.into_iter().filter_map(usable).map(|(id, _)| id).collect();
+        assert_eq!(ids, ["good"]);
+    }
 }
