@@ -24,6 +24,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 /// Codes with which AWS refuses a call that it may accept later. None of them leaves an effect behind.
@@ -47,15 +48,40 @@ const LATER: [&str; 17] = [
     "UpdateInProgressException",
 ];
 
-/// Notes whether a request was handed to the connection. What fails before that took no effect.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Sent(Arc<AtomicBool>);
+/// Lets one request leave while there is time, and notes whether it left. What fails before that took no effect.
+///
+/// The time counts from before the first read of a call: a process that was paused does not send, when it wakes, what
+/// somebody else may have taken over (R12).
+#[derive(Debug, Clone)]
+pub(super) struct Sent {
+    left: Arc<AtomicBool>,
+    before: Instant,
+}
 
 impl Sent {
+    pub(super) fn within(time: Duration) -> Self {
+        Self {
+            left: Arc::default(),
+            before: Instant::now() + time,
+        }
+    }
+
     fn yet(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.left.load(Ordering::Acquire)
+    }
+
+    fn leave(&self, now: Instant) -> Result<(), TooLate> {
+        if now >= self.before {
+            return Err(TooLate);
+        }
+        self.left.store(true, Ordering::Release);
+        Ok(())
     }
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the time for this call was over before it was sent")]
+struct TooLate;
 
 impl Intercept for Sent {
     fn name(&self) -> &'static str {
@@ -68,8 +94,7 @@ impl Intercept for Sent {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.store(true, Ordering::Release);
-        Ok(())
+        Ok(self.leave(Instant::now())?)
     }
 }
 
@@ -104,15 +129,7 @@ pub(super) fn failed<E>(error: &SdkError<E, HttpResponse>, sent: &Sent) -> CallE
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    match error {
-        SdkError::ConstructionFailure(_) => CallError::refused("ConstructionFailure", chain(error), false),
-        SdkError::ServiceError(service) => {
-            let status = service.raw().status().as_u16();
-            answered(status, service.err().code(), service.err().message())
-        }
-        _ if !sent.yet() || never_connected(error) => CallError::refused("NotSent", chain(error), true),
-        _ => CallError::Unknown(chain(error)),
-    }
+    told(error, sent.yet())
 }
 
 /// The failure of a read.
@@ -120,9 +137,22 @@ pub(super) fn unread<E>(error: &SdkError<E, HttpResponse>) -> CallError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let sent = Sent::default();
-    sent.0.store(true, Ordering::Release);
-    failed(error, &sent)
+    told(error, true)
+}
+
+fn told<E>(error: &SdkError<E, HttpResponse>, sent: bool) -> CallError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match error {
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status().as_u16();
+            answered(status, service.err().code(), service.err().message())
+        }
+        SdkError::ConstructionFailure(_) if !sent => CallError::refused("ConstructionFailure", chain(error), false),
+        _ if !sent || never_connected(error) => CallError::refused("NotSent", chain(error), true),
+        _ => CallError::Unknown(chain(error)),
+    }
 }
 
 /// AWS's code of an error, where it answered with one.
@@ -206,6 +236,15 @@ mod tests {
             answered(403, None, None),
             CallError::refused("HTTP 403", "no message", false)
         );
+    }
+
+    #[test]
+    fn r12_a_call_whose_time_is_over_does_not_leave() {
+        let sent = Sent::within(Duration::from_secs(10));
+        assert_eq!(sent.leave(sent.before), Err(TooLate));
+        assert!(!sent.yet());
+        assert_eq!(sent.leave(sent.before - Duration::from_secs(1)), Ok(()));
+        assert!(sent.yet());
     }
 
     #[test]

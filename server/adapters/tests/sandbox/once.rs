@@ -242,3 +242,18 @@ async fn when_nobody_listens_the_call_was_surely_not_made() {
         ("NotSent".to_owned(), true)
     );
 }
+
+#[tokio::test]
+async fn r12_nothing_is_sent_once_the_time_for_the_call_is_over() {
+    let world = World::new().await;
+    let order = world.order();
+    let hash = world.approved(&order).await;
+    for read in ["DescribeServices", "DescribeTaskDefinition"] {
+        world
+            .fault(json!({ "kind": "delay", "milliseconds": 1000, "operation": read }))
+            .await;
+    }
+    let (code, retry) = refused(world.engine.register(&order, &hash).await);
+    assert_eq!((code.as_str(), retry), ("NotSent", true));
+    assert_eq!(world.calls("RegisterTaskDefinition").await.len(), 0);
+}

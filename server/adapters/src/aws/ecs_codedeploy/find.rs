@@ -83,7 +83,7 @@ pub(super) async fn created(aws: &Aws, order: &Order, since: Timestamp) -> Resul
                 .await
                 .map_err(|error| call::unread(&error))?;
             let infos = answer.deployments_info.unwrap_or_default();
-            found.extend(infos.into_iter().filter(|info| is_ours(info, order)));
+            found.extend(infos.into_iter().filter(|info| is_ours(info, order.operation)));
         }
         token = page.next_token;
         if token.is_none() {
@@ -110,9 +110,34 @@ fn made_at(operation: OperationId) -> Option<Timestamp> {
 }
 
 /// AWS's own rollback deployments may repeat a description; they were not made by us.
-fn is_ours(info: &DeploymentInfo, order: &Order) -> bool {
+fn is_ours(info: &DeploymentInfo, operation: OperationId) -> bool {
     info.creator() != Some(&DeploymentCreator::CodeDeployRollback)
         && info
             .description()
-            .is_some_and(|text| description::is_of(text, order.operation))
+            .is_some_and(|text| description::is_of(text, operation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_rollback_that_repeats_the_description_is_not_the_deployment() {
+        let operation = OperationId::from_uuid(Uuid::from_u128(7));
+        let by = |creator| {
+            let text = description::described("rag to production", operation);
+            DeploymentInfo::builder().description(text).creator(creator).build()
+        };
+        assert!(is_ours(&by(DeploymentCreator::User), operation));
+        assert!(!is_ours(&by(DeploymentCreator::CodeDeployRollback), operation));
+    }
+
+    #[test]
+    fn an_operation_id_tells_when_it_was_made() {
+        // RFC 9562, appendix A.6: 2022-02-22T19:22:22Z.
+        let operation = "017F22E2-79B0-7CC3-98C4-DC0C0C07398F".parse().unwrap();
+        assert_eq!(made_at(operation), "2022-02-22T19:22:22Z".parse().ok());
+        assert_eq!(made_at(OperationId::from_uuid(Uuid::from_u128(7))), None);
+    }
 }

@@ -59,6 +59,7 @@ impl Engine for EcsCodedeploy {
     }
 
     async fn register(&self, order: &Order, expected: &str) -> Result<String, CallError> {
+        let sent = Sent::within(self.aws.call_timeout);
         let planned = prepare::planned(&self.aws, order)
             .await
             .map_err(CallError::before_anything_happened)?
@@ -71,7 +72,6 @@ impl Engine for EcsCodedeploy {
             return Err(CallError::refused("TaskDefinitionChanged", message, false));
         }
         let body = planned.new.registration(order.operation).to_string();
-        let sent = Sent::default();
         let answer = self
             .aws
             .ecs
@@ -93,6 +93,7 @@ impl Engine for EcsCodedeploy {
     }
 
     async fn create(&self, order: &Order, task_definition: &str) -> Result<String, CallError> {
+        let sent = Sent::within(self.aws.call_timeout);
         let target = target(order);
         let Some(config) = deployment_config(order) else {
             let message = format!("CodeDeploy has no configuration for the traffic plan {}", order.traffic);
@@ -109,7 +110,6 @@ impl Engine for EcsCodedeploy {
             .events(AutoRollbackEvent::DeploymentStopOnAlarm)
             .events(AutoRollbackEvent::DeploymentStopOnRequest)
             .build();
-        let sent = Sent::default();
         let answer = self
             .aws
             .codedeploy
@@ -132,7 +132,7 @@ impl Engine for EcsCodedeploy {
     }
 
     async fn stop(&self, _: &Order, cloud_deployment: &str) -> Result<(), CallError> {
-        let sent = Sent::default();
+        let sent = Sent::within(self.aws.call_timeout);
         let answer = self
             .aws
             .codedeploy
