@@ -9,7 +9,7 @@ use crate::{
     sql::{Either, POSTGRES_CLOCK, SQLITE_CLOCK, on},
 };
 use sqlx::{
-    PgPool, SqlitePool,
+    Connection, PgPool, SqlitePool,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -94,6 +94,15 @@ impl Db {
         let writes = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(options.acquire_timeout)
+            .after_release(|writer, _| {
+                Box::pin(async move {
+                    // SQLite itself rolls back when the disk is full or fails, behind the driver's back. The driver then
+                    // believes in a transaction that is no more and refuses the next: such a connection is not kept.
+                    // The ping comes after a rollback that is still under way.
+                    writer.ping().await?;
+                    Ok(!writer.is_in_transaction())
+                })
+            })
             .connect_with(file.clone())
             .await?;
         let reads = SqlitePoolOptions::new()

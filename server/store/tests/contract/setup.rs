@@ -1,6 +1,6 @@
 //! Opening, migrating and losing a database.
 
-use tidegate_store::{Db, PoolOptions, StoreError, testing::Scratch};
+use tidegate_store::{Conflict, Db, PoolOptions, StoreError, testing::Scratch};
 
 stories! {
     async fn migrating_again_changes_nothing(scratch) {
@@ -33,6 +33,61 @@ stories! {
         scratch.db.ping().await.unwrap();
         assert_eq!(scratch.db.audit_head().await.unwrap(), 0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r15_a_full_disk_refuses_writes_says_so_and_loses_nothing() {
+    let scratch = Scratch::sqlite().await;
+    let release = crate::given::save_release(&scratch.db, "rag", 1).await;
+    // The file may not grow beyond what it has: what SQLite then says is what it says of a full disk.
+    scratch.tamper("PRAGMA max_page_count = 1").await.unwrap();
+    let mut tx = scratch.db.begin().await.unwrap();
+    let mut large = crate::given::release("rag", 2);
+    large.git_ref = "x".repeat(1_000_000);
+    let error = tx.insert_release(&large).await.unwrap_err();
+    assert!(
+        error.is_unavailable() && error.to_string().contains("full"),
+        "{error:?}"
+    );
+    drop(tx);
+    assert_eq!(scratch.db.release(release.id).await.unwrap(), Some(release));
+    assert_eq!(scratch.db.release(large.id).await.unwrap(), None);
+    // There is room again: a new connection has no such limit, and the next write needs no help.
+    crate::given::save_release(&scratch.db, "rag", 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r15_when_the_server_has_cut_every_connection_the_next_request_is_served_on_postgres() {
+    let scratch = Scratch::postgres().await;
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let operator = scratch.replica().await;
+    let unfinished = scratch.db.begin().await.unwrap();
+    scratch.tamper(cut).await.unwrap();
+    assert!(unfinished.commit().await.unwrap_err().is_unavailable());
+    for db in [&scratch.db, &operator] {
+        db.ping().await.unwrap();
+        db.begin().await.unwrap().commit().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_transactions_that_wait_for_each_other_end_in_a_conflict_and_a_success_on_postgres() {
+    let scratch = Scratch::postgres().await;
+    let one = crate::given::save_release(&scratch.db, "rag", 1).await.id;
+    let two = crate::given::save_release(&scratch.db, "rag", 2).await.id;
+    let (mut first, mut second) = (scratch.db.begin().await.unwrap(), scratch.db.begin().await.unwrap());
+    first.release(one).await.unwrap();
+    second.release(two).await.unwrap();
+    let other = tokio::spawn(async move { first.release(two).await.map(drop) });
+    let own = second.release(one).await.map(drop);
+    drop(second);
+    let results = [own, other.await.unwrap()];
+    let refused: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+    assert!(
+        matches!(refused[..], [StoreError::Conflict(Conflict::Busy)]),
+        "{results:?}"
+    );
 }
 
 #[tokio::test]
