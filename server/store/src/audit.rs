@@ -74,8 +74,8 @@ fn text_hash(salt: &[u8], text: &str) -> String {
     hex::encode(Sha256::new().chain_update(salt).chain_update(text).finalize())
 }
 
-const SELECT: &str = "SELECT a.seq, a.event, t.text FROM audit a";
-const WITH_TEXT: &str = " LEFT JOIN audit_texts t ON t.seq = a.seq";
+const SELECT: &str =
+    "SELECT a.seq, a.event, (SELECT t.text FROM audit_texts t WHERE t.seq = a.seq) AS text FROM audit a";
 
 impl Tx {
     /// Appends events, in their order, and returns their numbers. Do this last: from here on other writers wait.
@@ -184,20 +184,19 @@ impl AuditQuery {
         if let Some(index) = self.index() {
             sql.indexed_by(index, postgres);
         }
-        sql.push(WITH_TEXT);
         if let Some(before) = self.before_seq {
             sql.and("a.seq < ").bind(before);
         }
         // Times grow with the numbers, so a span of time is a span of numbers, which every index ends in.
         if let Some(from) = self.from {
-            sql.and("a.seq >= (SELECT coalesce(min(seq), 9223372036854775807) FROM audit WHERE at >= ")
+            sql.and("a.seq >= coalesce((SELECT seq FROM audit WHERE at >= ")
                 .bind(from.millis())
-                .push(")");
+                .push(" ORDER BY at, seq LIMIT 1), 9223372036854775807)");
         }
         if let Some(to) = self.to {
-            sql.and("a.seq <= (SELECT coalesce(max(seq), 0) FROM audit WHERE at < ")
+            sql.and("a.seq <= coalesce((SELECT seq FROM audit WHERE at < ")
                 .bind(to.millis())
-                .push(")");
+                .push(" ORDER BY at DESC, seq DESC LIMIT 1), 0)");
         }
         if let Some(kind) = &self.kind {
             sql.and(if kind.contains('.') { "a.kind = " } else { "a.area = " })
@@ -239,7 +238,6 @@ impl Db {
     /// When the database fails.
     pub async fn audit_of(&self, deployment: DeploymentId) -> Result<Vec<RecordedEvent>> {
         let mut sql = Sql::new(SELECT);
-        sql.push(WITH_TEXT);
         sql.and("a.deployment_id = ").bind(deployment.to_string());
         sql.push(" ORDER BY a.seq");
         fetch_built!(self.read(), sql, EventRow)?
