@@ -174,4 +174,15 @@ stories! {
         let found = scratch.db.deployments_of_release(&[release.id]).await.unwrap();
         assert!(found.iter().map(|found| found.value.id).eq([second.id, first.id]));
     }
+
+    async fn a_transaction_sees_what_of_a_lane_has_not_come_to_rest(scratch) {
+        let first = new(&scratch.db, 1, StateName::Deploying).await;
+        new(&scratch.db, 2, StateName::Rejected).await;
+        let second = new(&scratch.db, 3, StateName::Requested).await;
+        let mut tx = scratch.db.begin().await.unwrap();
+        let version = tx.deployment(first.id).await.unwrap().unwrap().version;
+        tx.save_deployment(&turned(&first, StateName::Succeeded, 4), version).await.unwrap();
+        let unfinished = tx.unfinished_in(&service("rag"), &environment("production")).await.unwrap();
+        assert_eq!(unfinished, [second]);
+    }
 }

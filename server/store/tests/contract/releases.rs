@@ -2,6 +2,7 @@
 
 use crate::given::{moment, release, save_release, service};
 use tidegate_domain::{GateResult, PersonRef, Release, Verdict, name::GateName};
+use tidegate_store::Push;
 
 fn gate(release: &Release, name: &str, verdict: Verdict, at: i64) -> GateResult {
     GateResult {
@@ -65,5 +66,18 @@ stories! {
         tx.commit().await.unwrap();
         assert_eq!(scratch.db.gates(release.id).await.unwrap(), [newest]);
         assert_eq!(scratch.db.gates_of(&[release.id, other.id]).await.unwrap().len(), 2);
+    }
+
+    async fn a_push_is_remembered_by_its_head_for_the_release_that_follows(scratch) {
+        let release = release("rag", 1);
+        let mut push = Push { head: release.commit.clone(), pusher: None, commits: Vec::new() };
+        for pusher in [None, Some(PersonRef::new(9, "pat"))] {
+            push.pusher = pusher;
+            let mut tx = scratch.db.begin().await.unwrap();
+            tx.remember_push("acme/rag", &push).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        assert_eq!(scratch.db.push_of("acme/rag", &release.commit).await.unwrap(), Some(push));
+        assert_eq!(scratch.db.push_of("acme/other", &release.commit).await.unwrap(), None);
     }
 }
