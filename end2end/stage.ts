@@ -127,7 +127,7 @@ export class Stage {
 
   /** The Actions token of a job, for the audience that the portal asks for. */
   async token(job: Job): Promise<string> {
-    return (await this.control("/github/oidc/tokens", { audience: "tidegate", ...job })).token;
+    return (await this.control("/github/oidc/tokens", { audience: "tidegate", ...job })).value;
   }
 
   /** What a workflow run of a service gets for its Actions token: a bearer token for the portal's API. */

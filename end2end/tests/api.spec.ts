@@ -1,4 +1,4 @@
-// The API document is held against the running server, for a short while and with a fixed seed.
+// The API document is held against the running server, briefly and the same way each time.
 import { spawn } from "node:child_process";
 import { expect, test } from "../fixtures.ts";
 
@@ -18,12 +18,15 @@ test("the API does what its document says", async ({ stage }) => {
     "--max-examples",
     String(EXAMPLES),
     "--generation-deterministic",
-    "--generation-database",
-    "none",
+    // A page's key is opaque and an Idempotency-Key holds for one body: a schema can say neither, so made-up ones are
+    // refused though they look right.
+    "--exclude-checks",
+    "positive_data_acceptance",
     "--no-color",
   ];
   const { code, output } = await new Promise<{ code: number | null; output: string }>((resolve, reject) => {
-    const child = spawn("schemathesis", args);
+    // A dumb terminal: no progress bars among the findings.
+    const child = spawn("schemathesis", args, { env: { ...process.env, TERM: "dumb", CI: "true" } });
     let output = "";
     child.stdout.on("data", (chunk) => (output += chunk));
     child.stderr.on("data", (chunk) => (output += chunk));
