@@ -221,7 +221,9 @@ async function call<T>(url: string, method: string, body?: unknown, headers: Rec
 }
 
 function run(binary: string, dir: string, processes: ChildProcess[], args: string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
-  const child = spawn(join(TARGET, "debug", binary), args, {
+  // `make bench` measures a release server.
+  const profile = binary === "tidegate" ? (process.env.TIDEGATE_PROFILE ?? "debug") : "debug";
+  const child = spawn(join(TARGET, profile, binary), args, {
     cwd: dir,
     stdio: ["ignore", "pipe", "pipe"],
     // Nothing of the person who runs the tests: above all no way into a real account.

@@ -5,5 +5,8 @@ set -euo pipefail
 scripts/build.sh
 scripts/npm.sh
 scripts/apt.sh chromium
+# A debug build is neither as quick nor as small as what is shipped.
+cargo build --release --package tidegate-server
 cd end2end
+export TIDEGATE_PROFILE=release
 exec node_modules/.bin/playwright test --project bench

@@ -1,5 +1,5 @@
-// What the approval page weighs and how soon it is there (P8, P9), and what the server needs at rest (P11). Figures are
-// of the debug build; each is a median.
+// What the approval page weighs and how soon it is there (P8, P9), and what the server needs at rest (P11). `make bench`
+// runs this on a release server; each figure is a median.
 import { readFile } from "node:fs/promises";
 import type { Browser } from "@playwright/test";
 import { expect, signIn, test } from "../fixtures.ts";
