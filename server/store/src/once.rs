@@ -160,6 +160,21 @@ impl Tx {
         Ok(inserted == 1)
     }
 
+    /// Forgets a delivery that could not be worked on, so that it is taken when it comes again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn webhook_forget(&mut self, delivery_id: &str) -> Result<()> {
+        on!(self.conn(), c => {
+            sqlx::query("DELETE FROM webhook_deliveries WHERE delivery_id = $1")
+                .bind(delivery_id)
+                .execute(c)
+                .await
+                .map(drop)
+        })?;
+        Ok(())
+    }
+
     /// Begins a request with an idempotency key; `scope` is who asks and what for. Begun, done and finished in one
     /// transaction, a second one waits for the first and replays it.
     ///
@@ -224,6 +239,22 @@ impl Tx {
                 .bind(key)
                 .bind(i64::from(status))
                 .bind(body)
+                .execute(c)
+                .await
+                .map(drop)
+        })?;
+        Ok(())
+    }
+
+    /// Gives a key back under which nothing was done.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn idempotency_forget(&mut self, key: &str, scope: &str) -> Result<()> {
+        on!(self.conn(), c => {
+            sqlx::query("DELETE FROM idempotency WHERE scope = $1 AND key = $2 AND status IS NULL")
+                .bind(scope)
+                .bind(key)
                 .execute(c)
                 .await
                 .map(drop)
