@@ -1,0 +1,73 @@
+//! The audit log, to be read.
+
+use super::{
+    extract::{Caller, Filters},
+    model::EventList,
+};
+use crate::http::{HttpState, problem::Problem};
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use tidegate_app::model::AuditFilter;
+use utoipa::IntoParams;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct EventFilter {
+    /// Dotted name, or its first part such as `approval`.
+    #[param(pattern = "^[a-z_]+(\\.[a-z_]+)?$", max_length = 60)]
+    kind: Option<String>,
+    #[param(pattern = "^[a-z0-9][a-z0-9._-]{0,62}$")]
+    service: Option<String>,
+    #[param(pattern = "^[a-z0-9][a-z0-9._-]{0,62}$")]
+    environment: Option<String>,
+    /// Login.
+    #[param(max_length = 100)]
+    person: Option<String>,
+    #[param(format = "uuid")]
+    deployment: Option<String>,
+    /// From this day on, UTC.
+    #[param(format = "date")]
+    from: Option<String>,
+    /// Up to and with this day.
+    #[param(format = "date")]
+    to: Option<String>,
+    /// `next` of the page before.
+    #[param(minimum = 1)]
+    before: Option<i64>,
+}
+
+/// Events of the audit log, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit/events",
+    tag = "audit",
+    params(EventFilter),
+    responses(
+        (status = 200, description = "A page of events", body = EventList),
+        (status = 400, description = "A filter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such service, environment or deployment", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A filter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn events(
+    State(state): State<HttpState>,
+    Caller(actor): Caller,
+    Filters(filter): Filters<EventFilter>,
+) -> Result<Json<EventList>, Problem> {
+    let filter = AuditFilter {
+        kind: filter.kind,
+        service: filter.service,
+        environment: filter.environment,
+        person: filter.person,
+        deployment: filter.deployment,
+        from: filter.from,
+        to: filter.to,
+        before: filter.before,
+    };
+    let page = state.portal.audit(&actor, filter).await?;
+    let items = page.events.iter().map(Into::into).collect();
+    Ok(Json(EventList { items, next: page.next }))
+}

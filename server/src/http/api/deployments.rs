@@ -1,0 +1,308 @@
+//! Deployments, and what people decide about them.
+
+use super::{
+    extract::{Caller, Filters, JsonBody, id, member},
+    model::{ApprovalGiven, DeploymentDetail, DeploymentList, DeploymentRequest, DeploymentState, Reason},
+    once::{Reply, once},
+};
+use crate::http::{HttpState, problem::Problem};
+use axum::{
+    Json,
+    extract::{Path, State},
+    response::Response,
+};
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use tidegate_app::model::{HistoryFilter, NewDeployment};
+use tidegate_domain::{StateName, access::Actor, id::DeploymentId, revision::RevisionHash};
+use utoipa::IntoParams;
+
+/// The deployment as it is now, for an answer.
+async fn shown(state: &HttpState, actor: &Actor, id: DeploymentId) -> Result<DeploymentDetail, Problem> {
+    let page = state.portal.deployment(actor, id).await?;
+    Ok(DeploymentDetail::from(&page))
+}
+
+/// Brings a release to an environment: asks for its approvals, and goes when they are there.
+#[utoipa::path(
+    post,
+    path = "/api/v1/deployments",
+    tag = "deployments",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    request_body = DeploymentRequest,
+    responses(
+        (status = 201, description = "Requested", body = DeploymentDetail),
+        (status = 400, description = "Not JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such thing", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its state does not allow it, or someone was faster", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Not application/json", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A member is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing was changed; try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn request(
+    State(state): State<HttpState>,
+    Caller(actor): Caller,
+    headers: HeaderMap,
+    body: JsonBody<DeploymentRequest>,
+) -> Response {
+    let work = async {
+        let new = NewDeployment {
+            release: member("release", &body.value.release)?,
+            environment: member("environment", &body.value.environment)?,
+            reason: body.value.reason.filter(|reason| !reason.trim().is_empty()),
+        };
+        let id = state.portal.request(&actor, new).await?;
+        Reply::new(StatusCode::CREATED, &shown(&state, &actor, id).await?)
+    };
+    once(&state, &actor, "POST deployments", &headers, &body.raw, work).await
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DeploymentFilter {
+    #[param(pattern = "^[a-z0-9][a-z0-9._-]{0,62}$")]
+    service: Option<String>,
+    #[param(pattern = "^[a-z0-9][a-z0-9._-]{0,62}$")]
+    environment: Option<String>,
+    #[param(inline)]
+    state: Option<DeploymentState>,
+    /// Login of whoever requested, approved or rejected.
+    #[param(max_length = 100)]
+    person: Option<String>,
+    /// From this day on, UTC.
+    #[param(format = "date")]
+    from: Option<String>,
+    /// Up to and with this day.
+    #[param(format = "date")]
+    to: Option<String>,
+    /// In label, digest, commit, reason or service.
+    #[param(max_length = 200)]
+    text: Option<String>,
+    /// `next` of the page before.
+    after: Option<String>,
+}
+
+/// Deployments, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/deployments",
+    tag = "deployments",
+    params(DeploymentFilter),
+    responses(
+        (status = 200, description = "A page of deployments", body = DeploymentList),
+        (status = 400, description = "A filter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such service or environment", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A filter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn list(
+    State(state): State<HttpState>,
+    Caller(actor): Caller,
+    Filters(filter): Filters<DeploymentFilter>,
+) -> Result<Json<DeploymentList>, Problem> {
+    let filter = HistoryFilter {
+        service: filter.service,
+        environment: filter.environment,
+        state: filter.state.map(|state| StateName::from(state).as_str().to_owned()),
+        person: filter.person,
+        from: filter.from,
+        to: filter.to,
+        text: filter.text,
+        after: filter.after,
+    };
+    let history = state.portal.history(&actor, filter).await?;
+    let items = history.items.iter().map(Into::into).collect();
+    Ok(Json(DeploymentList { items, next: history.next }))
+}
+
+/// One deployment, with everything one decides by.
+#[utoipa::path(
+    get,
+    path = "/api/v1/deployments/{id}",
+    tag = "deployments",
+    params(("id" = String, Path, description = "Id of a deployment", format = "uuid")),
+    responses(
+        (status = 200, description = "The deployment", body = DeploymentDetail),
+        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such deployment", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn one(
+    State(state): State<HttpState>,
+    Caller(actor): Caller,
+    Path(deployment): Path<String>,
+) -> Result<Json<DeploymentDetail>, Problem> {
+    Ok(Json(shown(&state, &actor, id(&deployment, "deployment")?).await?))
+}
+
+/// Approves the revision that was seen. Only people approve.
+#[utoipa::path(
+    post,
+    path = "/api/v1/deployments/{id}/approve",
+    tag = "deployments",
+    params(
+        ("id" = String, Path, description = "Id of a deployment", format = "uuid"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
+    ),
+    request_body = ApprovalGiven,
+    responses(
+        (status = 200, description = "Approved; others may still be needed", body = DeploymentDetail),
+        (status = 400, description = "Not JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such thing", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its state does not allow it, or someone was faster", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Not application/json", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A member is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "More than 30 a minute", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing was changed; try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn approve(
+    State(state): State<HttpState>,
+    Caller(actor): Caller,
+    Path(deployment): Path<String>,
+    headers: HeaderMap,
+    body: JsonBody<ApprovalGiven>,
+) -> Response {
+    let operation = format!("POST deployments/{deployment}/approve");
+    let work = async {
+        let id: DeploymentId = id(&deployment, "deployment")?;
+        if let Some(person) = actor.person() {
+            let checked = state.limits.approve.check(&person.id);
+            checked.map_err(|many| Problem::too_many(many.retry_after))?;
+        }
+        let comment = body.value.comment.filter(|comment| !comment.trim().is_empty());
+        let seen = RevisionHash(body.value.revision);
+        state.portal.approve(&actor, id, seen, comment).await?;
+        Reply::new(StatusCode::OK, &shown(&state, &actor, id).await?)
+    };
+    once(&state, &actor, &operation, &headers, &body.raw, work).await
+}
+
+/// Rejects a deployment that waits for approval.
+#[utoipa::path(
+    post,
+    path = "/api/v1/deployments/{id}/reject",
+    tag = "deployments",
+    params(
+        ("id" = String, Path, description = "Id of a deployment", format = "uuid"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
+    ),
+    request_body = Reason,
+    responses(
+        (status = 200, description = "Rejected", body = DeploymentDetail),
+        (status = 400, description = "Not JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such thing", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its state does not allow it, or someone was faster", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Not application/json", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A member is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing was changed; try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn reject(
+    State(state): State<HttpState>,
+    Caller(actor): Caller,
+    Path(deployment): Path<String>,
+    headers: HeaderMap,
+    body: JsonBody<Reason>,
+) -> Response {
+    let operation = format!("POST deployments/{deployment}/reject");
+    let work = async {
+        let id: DeploymentId = id(&deployment, "deployment")?;
+        state.portal.reject(&actor, id, body.value.reason).await?;
+        Reply::new(StatusCode::OK, &shown(&state, &actor, id).await?)
+    };
+    once(&state, &actor, &operation, &headers, &body.raw, work).await
+}
+
+/// Cancels a deployment that has not started.
+#[utoipa::path(
+    post,
+    path = "/api/v1/deployments/{id}/cancel",
+    tag = "deployments",
+    params(
+        ("id" = String, Path, description = "Id of a deployment", format = "uuid"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
+    ),
+    request_body = Reason,
+    responses(
+        (status = 200, description = "Cancelled", body = DeploymentDetail),
+        (status = 400, description = "Not JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such thing", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its state does not allow it, or someone was faster", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Not application/json", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A member is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing was changed; try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn cancel(
+    State(state): State<HttpState>,
+    Caller(actor): Caller,
+    Path(deployment): Path<String>,
+    headers: HeaderMap,
+    body: JsonBody<Reason>,
+) -> Response {
+    let operation = format!("POST deployments/{deployment}/cancel");
+    let work = async {
+        let id: DeploymentId = id(&deployment, "deployment")?;
+        state.portal.cancel(&actor, id, body.value.reason).await?;
+        Reply::new(StatusCode::OK, &shown(&state, &actor, id).await?)
+    };
+    once(&state, &actor, &operation, &headers, &body.raw, work).await
+}
+
+/// Rolls back. One in flight is stopped; for one that succeeded, a new deployment of the release before it is returned.
+#[utoipa::path(
+    post,
+    path = "/api/v1/deployments/{id}/roll-back",
+    tag = "deployments",
+    params(
+        ("id" = String, Path, description = "Id of a deployment", format = "uuid"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
+    ),
+    request_body = Reason,
+    responses(
+        (status = 200, description = "The deployment that goes back", body = DeploymentDetail),
+        (status = 400, description = "Not JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such thing", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its state does not allow it, or someone was faster", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Not application/json", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A member is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing was changed; try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn roll_back(
+    State(state): State<HttpState>,
+    Caller(actor): Caller,
+    Path(deployment): Path<String>,
+    headers: HeaderMap,
+    body: JsonBody<Reason>,
+) -> Response {
+    let operation = format!("POST deployments/{deployment}/roll-back");
+    let work = async {
+        let id: DeploymentId = id(&deployment, "deployment")?;
+        let id = state.portal.roll_back(&actor, id, body.value.reason).await?;
+        Reply::new(StatusCode::OK, &shown(&state, &actor, id).await?)
+    };
+    once(&state, &actor, &operation, &headers, &body.raw, work).await
+}

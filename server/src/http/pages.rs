@@ -1,0 +1,125 @@
+//! The Leptos pages and their server functions, each rendered for whoever asks.
+
+use super::{
+    HttpState, cookie, forms,
+    headers::CspNonce,
+    problem::{self, Problem},
+    session::{self, SignedIn},
+    site,
+};
+use crate::service::{people::Purpose, sessions::Current};
+use axum::{
+    Extension, Router,
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use http::{HeaderMap, StatusCode};
+use leptos::{nonce::Nonce, prelude::provide_context};
+use std::sync::Arc;
+use tidegate_app::{Theme, Visitor, model::Viewer, portal::Portal, shell::shell};
+
+/// One route for each page of the app.
+pub(crate) fn routes() -> Router<HttpState> {
+    let mut router = Router::new();
+    for listing in leptos_axum::generate_route_list(shell) {
+        let path = listing.path().to_owned();
+        router = if path == "/sign-in" {
+            router.route(&path, get(open_page))
+        } else {
+            router.route(&path, get(page))
+        };
+    }
+    router
+}
+
+/// A page for people who are signed in.
+async fn page(
+    State(state): State<HttpState>,
+    SignedIn(current): SignedIn,
+    Extension(nonce): Extension<CspNonce>,
+    request: Request,
+) -> Response {
+    let visitor = Visitor {
+        flash: forms::take_flash(&state, &current).await,
+        ..visitor(Some(&current), request.headers())
+    };
+    render(&state, visitor, nonce, request).await
+}
+
+/// A page for anyone.
+async fn open_page(
+    State(state): State<HttpState>,
+    Extension(nonce): Extension<CspNonce>,
+    request: Request,
+) -> Response {
+    match session::of(&state, request.headers(), Purpose::Reading).await {
+        Ok(current) => {
+            let visitor = visitor(current.as_ref(), request.headers());
+            render(&state, visitor, nonce, request).await
+        }
+        Err(problem) => problem::refusal(&state, request.uri().path(), problem),
+    }
+}
+
+async fn render(state: &HttpState, visitor: Visitor, nonce: CspNonce, request: Request) -> Response {
+    let (portal, assets) = (Arc::clone(&state.portal), state.site.assets().clone());
+    let context = move || {
+        provide_context::<Arc<dyn Portal>>(Arc::clone(&portal));
+        provide_context(visitor.clone());
+        provide_context(assets.clone());
+        provide_context(Nonce::from_value(Arc::clone(&nonce.0)));
+    };
+    leptos_axum::render_app_async_with_context(context, shell)(request)
+        .await
+        .into_response()
+}
+
+fn visitor(current: Option<&Current>, headers: &HeaderMap) -> Visitor {
+    Visitor {
+        viewer: current.map(|current| Viewer {
+            person: current.known.person.clone(),
+            name: current.known.name.clone(),
+            roles: current.known.roles.clone(),
+            teams: current.known.teams.clone(),
+        }),
+        actor: current.map(|current| current.known.actor()),
+        flash: None,
+        theme: cookie::read(headers, "theme").map_or(Theme::System, Theme::parse),
+    }
+}
+
+/// A server function: read-only, for people who are signed in.
+pub(crate) async fn server_function(
+    State(state): State<HttpState>,
+    SignedIn(current): SignedIn,
+    request: Request,
+) -> Response {
+    let visitor = visitor(Some(&current), request.headers());
+    let portal = Arc::clone(&state.portal);
+    // Its redirect after a form leads to the Referer: without the header it has none, and no form of ours leads here.
+    let (mut parts, body) = request.into_parts();
+    parts.headers.remove(http::header::REFERER);
+    let context = move || {
+        provide_context::<Arc<dyn Portal>>(Arc::clone(&portal));
+        provide_context(visitor.clone());
+    };
+    leptos_axum::handle_server_fns_with_context(context, Request::from_parts(parts, body))
+        .await
+        .into_response()
+}
+
+/// A file of the site, or the page that says there is nothing.
+pub(crate) async fn fallback(State(state): State<HttpState>, request: Request) -> Response {
+    if let Some(file) = site::file(&state, &request) {
+        return file;
+    }
+    let path = request.uri().path();
+    problem::refusal(&state, path, Problem::new(StatusCode::NOT_FOUND, "There is nothing at this address."))
+}
+
+pub(crate) async fn method_not_allowed(State(state): State<HttpState>, request: Request<Body>) -> Response {
+    let why = format!("{} does nothing at this address.", request.method());
+    problem::refusal(&state, request.uri().path(), Problem::new(StatusCode::METHOD_NOT_ALLOWED, why))
+}
