@@ -9,7 +9,7 @@ use url::{Host, Url};
 
 /// How cookies are named and flagged, by the address people use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CookieMode {
+pub(crate) enum CookieMode {
     Https,
     LoopbackHttp,
 }
@@ -22,7 +22,7 @@ pub struct InsecureAddress(pub Url);
 impl CookieMode {
     /// # Errors
     /// Plain HTTP to another host than this machine.
-    pub fn of(public_url: &Url) -> Result<Self, InsecureAddress> {
+    pub(crate) fn of(public_url: &Url) -> Result<Self, InsecureAddress> {
         let loopback = match public_url.host() {
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
             Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -36,7 +36,7 @@ impl CookieMode {
         }
     }
 
-    pub const fn session(self) -> &'static str {
+    pub(crate) const fn session(self) -> &'static str {
         match self {
             Self::Https => "__Host-tidegate",
             Self::LoopbackHttp => "tidegate",
@@ -44,7 +44,7 @@ impl CookieMode {
     }
 
     /// Binds a sign-in that was begun to the browser that began it.
-    pub const fn sign_in(self) -> &'static str {
+    pub(crate) const fn sign_in(self) -> &'static str {
         match self {
             Self::Https => "__Host-tidegate-signin",
             Self::LoopbackHttp => "tidegate-signin",
@@ -52,7 +52,7 @@ impl CookieMode {
     }
 
     /// A `Set-Cookie` value that ends with the browser session, or after `max_age` seconds.
-    pub fn set(self, name: &str, value: &str, max_age: Option<u32>) -> Option<HeaderValue> {
+    pub(crate) fn set(self, name: &str, value: &str, max_age: Option<u32>) -> Option<HeaderValue> {
         let secure = match self {
             Self::Https => "; Secure",
             Self::LoopbackHttp => "",
@@ -61,13 +61,13 @@ impl CookieMode {
         HeaderValue::from_str(&format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{age}")).ok()
     }
 
-    pub fn clear(self, name: &str) -> Option<HeaderValue> {
+    pub(crate) fn clear(self, name: &str) -> Option<HeaderValue> {
         self.set(name, "", Some(0))
     }
 }
 
 /// The value of a cookie. Where a name comes twice the request is not trusted with either.
-pub fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(crate) fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut found = headers
         .get_all(header::COOKIE)
         .iter()

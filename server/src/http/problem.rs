@@ -14,29 +14,29 @@ use utoipa::ToSchema;
 
 /// An error of the API (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// `urn:tidegate:problem:` and a name that does not change.
     #[serde(rename = "type")]
-    pub kind: Cow<'static, str>,
+    pub(crate) kind: Cow<'static, str>,
     /// The status in words.
-    pub title: Cow<'static, str>,
+    pub(crate) title: Cow<'static, str>,
     #[schema(minimum = 400, maximum = 599)]
-    pub status: u16,
+    pub(crate) status: u16,
     /// What happened and what to do about it.
-    pub detail: String,
+    pub(crate) detail: String,
     /// The members that are wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<FieldError>,
+    pub(crate) errors: Vec<FieldError>,
     /// Seconds to wait, as in the header `Retry-After`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry_after: Option<u64>,
+    pub(crate) retry_after: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct FieldError {
+pub(crate) struct FieldError {
     /// Path of the member, such as `gates[0].verdict`.
-    pub field: String,
-    pub message: String,
+    pub(crate) field: String,
+    pub(crate) message: String,
 }
 
 /// Media type of problems.

@@ -1,0 +1,12 @@
+//! The HTTP side as its callers find it: the real router behind a real listener, on SQLite, with GitHub stood in for by
+//! the sandbox over its real protocol.
+
+mod api;
+mod forms;
+mod headers;
+mod limits;
+mod live;
+mod mutations;
+mod sign_in;
+mod webhooks;
+mod world;

@@ -1,0 +1,505 @@
+//! A server, a sandbox and browsers.
+
+use async_trait::async_trait;
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect::Policy as Redirects};
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+use tempfile::TempDir;
+use tidegate_adapters::{
+    ActionsOidc, Github as _, GithubClient, GithubOauth, GithubOptions, OauthError, OauthOptions, TokenError,
+};
+use tidegate_app::portal::Portal;
+use tidegate_domain::{
+    ci::CiIdentity,
+    Policy,
+    access::Role,
+    catalog::{Catalog, CiTrust, EcsCodedeploy, Engine, Environment, RoleGrant, Service, Target},
+    name::{EnvironmentName, GateName, PersonRef, ServiceName, TeamSlug},
+    policy::QuorumRule,
+    traffic::TrafficPlan,
+};
+use tidegate_sandbox::{Options, Sandbox};
+use tidegate_server::{
+    http::{HttpState, Parts, Rates, Site, Timeouts, serve},
+    service::{
+        CatalogHandle, Services,
+        ci::{CiSessions, CiTokens, NotGenuine},
+        health::Health,
+        live::Live,
+        once::Once,
+        people::{People, SignIn, SignInFailure, SignedIn},
+        ports::{Identity, Unavailable},
+        seal::SealKey,
+        sessions::Sessions,
+    },
+};
+use tidegate_store::{Db, PoolOptions};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+pub(crate) const WEBHOOK_SECRET: &str = "canary-webhook-secret";
+pub(crate) const CLIENT_SECRET: &str = "canary-client-secret";
+pub(crate) const DIGEST: &str = "sha256:a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
+const SERVICE_TOKEN: &str = "ghp_sandbox_service";
+
+pub(crate) struct World {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) db: Db,
+    pub(crate) base: String,
+    pub(crate) stop: CancellationToken,
+    pub(crate) sessions: Sessions,
+    pub(crate) folder: TempDir,
+    pub(crate) public_url: Url,
+    http: Client,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+/// What a test wants otherwise.
+pub(crate) struct Wishes {
+    /// As people reach it; the listener's own address when absent.
+    pub(crate) public_url: Option<&'static str>,
+    pub(crate) rates: Rates,
+    pub(crate) timeouts: Timeouts,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        let many = Rates::default().ci_exchange;
+        Self {
+            public_url: None,
+            // Tests sign in more often than people; the limits have tests of their own.
+            rates: Rates {
+                sign_in: many,
+                approve: Rates::default().approve,
+                ci_exchange: many,
+            },
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(Wishes::default()).await
+    }
+
+    pub(crate) async fn with(wishes: Wishes) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let sandbox = Sandbox::start(Options::default()).await.unwrap();
+        let http = Client::builder()
+            .redirect(Redirects::none())
+            .user_agent("test")
+            .timeout(Duration::from_secs(20))
+            .build()
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let public_url = Url::parse(wishes.public_url.unwrap_or(&base)).unwrap();
+
+        let db_url = format!("sqlite://{}", folder.path().join("tidegate.db").display());
+        let db = Db::connect(&db_url, PoolOptions::default()).await.unwrap();
+        db.migrate().await.unwrap();
+
+        let github_url = Url::parse(&sandbox.github_url()).unwrap();
+        let github = GithubClient::new(GithubOptions {
+            api: github_url.join("/api/v3").unwrap(),
+            token: SERVICE_TOKEN.to_owned().into(),
+            timeout: Duration::from_secs(5),
+        })
+        .unwrap();
+        let oauth = GithubOauth::new(
+            OauthOptions {
+                web: github_url.clone(),
+                client_id: "portal".to_owned(),
+                client_secret: CLIENT_SECRET.to_owned().into(),
+                scopes: vec!["read:org".to_owned()],
+                timeout: Duration::from_secs(5),
+            },
+            github.clone(),
+        )
+        .unwrap();
+        let catalog = CatalogHandle::new(catalog());
+        let bridge = Arc::new(Bridge {
+            github,
+            oauth,
+            oidc: ActionsOidc::new(format!("{github_url}oidc"), "tidegate").unwrap(),
+            redirect: public_url.join("/auth/callback").unwrap(),
+            catalog: catalog.clone(),
+            db: db.clone(),
+        });
+        let key = SealKey::new(&[7; 32]).unwrap();
+        let services = Services::new(db.clone(), catalog.clone(), bridge.clone());
+        let people = People::new(db.clone(), catalog.clone(), bridge.clone(), key.clone());
+        let sessions = Sessions::new(db.clone(), people, bridge.clone(), key.clone());
+        let stop = CancellationToken::new();
+        let portal: Arc<dyn Portal> = Arc::new(services.clone());
+        let state = HttpState::new(Parts {
+            ci: CiSessions::new(db.clone(), catalog.clone(), services.clone(), bridge, key),
+            services,
+            portal,
+            catalog,
+            sessions: sessions.clone(),
+            once: Once::new(db.clone()),
+            live: Live::new(db.clone()),
+            health: Health::new(db.clone()),
+            site: Site::default(),
+            public_url: public_url.clone(),
+            github_web: github_url,
+            webhook_secret: WEBHOOK_SECRET.to_owned().into(),
+            behind_proxy: false,
+            rates: wishes.rates,
+            stop: stop.clone(),
+        })
+        .unwrap();
+        let serving = tokio::spawn(serve(listener, state, wishes.timeouts));
+        let world = Self {
+            sandbox,
+            db,
+            base,
+            stop,
+            sessions,
+            folder,
+            public_url,
+            http,
+            serving,
+        };
+        world.control("/seed", seed(&world.public_url)).await;
+        world
+    }
+
+    /// A request to the server.
+    pub(crate) fn ask(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        self.ask(Method::GET, path)
+    }
+
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
+        self.ask(Method::POST, path)
+    }
+
+    /// Asks the sandbox's control API, which must agree.
+    pub(crate) async fn control(&self, path: &str, body: Value) -> Value {
+        self.control_by(Method::POST, path, body).await
+    }
+
+    pub(crate) async fn control_by(&self, method: Method, path: &str, body: Value) -> Value {
+        let url = format!("{}/github{path}", self.sandbox.control_url());
+        let answer = self.http.request(method, url).json(&body).send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "{path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// Begins a sign-in: GitHub's address, and the cookie that the browser keeps.
+    pub(crate) async fn begin(&self, query: &str) -> (Url, String) {
+        let begun = self.get(&format!("/auth/sign-in{query}")).send().await.unwrap();
+        assert_eq!(begun.status(), StatusCode::SEE_OTHER);
+        (Url::parse(&location(&begun)).unwrap(), cookie(&begun, "tidegate-signin").unwrap())
+    }
+
+    /// Presses a person's button on GitHub's page: path and query of the callback.
+    pub(crate) async fn press(&self, authorize: &Url, login: &str) -> String {
+        let mut form: Vec<(String, String)> = authorize.query_pairs().into_owned().collect();
+        form.push(("user".to_owned(), login.to_owned()));
+        let mut page = authorize.clone();
+        page.set_query(None);
+        let answer = self.http.post(page).form(&form).send().await.unwrap();
+        let back = Url::parse(&location(&answer)).unwrap();
+        assert_eq!(back.path(), "/auth/callback");
+        format!("{}?{}", back.path(), back.query().unwrap_or_default())
+    }
+
+    pub(crate) async fn call_back(&self, path: &str, cookies: &str) -> Response {
+        self.get(path).header("cookie", cookies).send().await.unwrap()
+    }
+
+    /// Signs someone in; the cookie of their session.
+    pub(crate) async fn sign_in(&self, login: &str) -> String {
+        let (authorize, browser) = self.begin("").await;
+        let back = self.press(&authorize, login).await;
+        let done = self.call_back(&back, &browser).await;
+        assert_eq!(done.status(), StatusCode::SEE_OTHER, "{}", done.text().await.unwrap());
+        cookie(&done, "tidegate").unwrap()
+    }
+
+    /// An Actions token of a run of acme/rag on main.
+    pub(crate) async fn actions_token(&self, changes: Value) -> String {
+        let mut spec = json!({ "repository": "acme/rag", "run_id": 8801, "audience": "tidegate" });
+        for (name, value) in changes.as_object().into_iter().flatten() {
+            spec[name] = value.clone();
+        }
+        let made = self.control("/oidc/tokens", spec).await;
+        made["value"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn exchange(&self, actions_token: &str) -> Response {
+        self.post("/api/v1/ci/session")
+            .bearer_auth(actions_token)
+            .json(&json!({ "service": "rag" }))
+            .send()
+            .await
+            .unwrap()
+    }
+
+    /// A bearer token for the API.
+    pub(crate) async fn ci(&self) -> String {
+        let answer = self.exchange(&self.actions_token(json!({})).await).await;
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        let body: Value = answer.json().await.unwrap();
+        body["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Reports a release; its id.
+    pub(crate) async fn release(&self) -> String {
+        let token = self.ci().await;
+        let answer = self
+            .post("/api/v1/releases")
+            .bearer_auth(token)
+            .json(&report())
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        let body: Value = answer.json().await.unwrap();
+        body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Requests it for production through the form; the deployment's page.
+    pub(crate) async fn deployment(&self, session: &str) -> String {
+        let release = self.release().await;
+        let answer = self
+            .post("/deployments")
+            .header("cookie", session)
+            .form(&[("release", release.as_str()), ("environment", "production")])
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        let page = location(&answer);
+        assert!(page.starts_with("/deployments/"), "{page}");
+        page
+    }
+
+    /// Kinds of the events in the audit log, oldest first.
+    pub(crate) async fn events(&self) -> Vec<String> {
+        let mut events = self.recorded().await;
+        events.reverse();
+        events.into_iter().map(|event| event.event.kind.name().to_owned()).collect()
+    }
+
+    /// The audit log, newest first.
+    pub(crate) async fn recorded(&self) -> Vec<tidegate_domain::audit::RecordedEvent> {
+        let query = tidegate_store::AuditQuery {
+            limit: 100,
+            ..tidegate_store::AuditQuery::default()
+        };
+        self.db.audit(&query).await.unwrap()
+    }
+
+    /// Stops the server and waits for its end.
+    pub(crate) async fn finish(self) {
+        self.stop.cancel();
+        self.serving.await.unwrap().unwrap();
+    }
+}
+
+/// A release as CI reports it.
+pub(crate) fn report() -> Value {
+    json!({
+        "service": "rag",
+        "commit": "c".repeat(40),
+        "ref": "refs/heads/main",
+        "image": format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/acme/rag:sha-ccccccc@{DIGEST}"),
+        "gates": [{ "gate": "lint", "verdict": "pass" }],
+    })
+}
+
+pub(crate) fn location(answer: &Response) -> String {
+    answer.headers()["location"].to_str().unwrap().to_owned()
+}
+
+/// `name=value` of a cookie that an answer sets.
+pub(crate) fn cookie(answer: &Response, name: &str) -> Option<String> {
+    set_cookie(answer, name).map(|whole| whole.split(';').next().unwrap().to_owned())
+}
+
+/// The whole `Set-Cookie` line, with or without the prefix of HTTPS.
+pub(crate) fn set_cookie(answer: &Response, name: &str) -> Option<String> {
+    answer
+        .headers()
+        .get_all("set-cookie")
+        .iter()
+        .map(|value| value.to_str().unwrap())
+        .find(|value| {
+            let value = value.strip_prefix("__Host-").unwrap_or(value);
+            value.strip_prefix(name).is_some_and(|rest| rest.starts_with('=') && !rest.starts_with("=;"))
+        })
+        .map(str::to_owned)
+}
+
+fn team(slug: &str) -> TeamSlug {
+    TeamSlug::new(slug).unwrap()
+}
+
+fn catalog() -> Catalog {
+    let target = |environment: &str, approvals: Vec<QuorumRule>| Target {
+        environment: EnvironmentName::new(environment).unwrap(),
+        engine: Engine::EcsCodedeploy(EcsCodedeploy {
+            cluster: "acme".to_owned(),
+            service: "rag".to_owned(),
+            container: "app".to_owned(),
+            port: 8080,
+            application: "rag".to_owned(),
+            deployment_group: "rag".to_owned(),
+            deployment_config: None,
+        }),
+        traffic: TrafficPlan::AllAtOnce,
+        policy: Policy {
+            gates: vec![GateName::new("lint").unwrap()],
+            approvals,
+            ..Policy::default()
+        },
+        deadline_seconds: 3600,
+    };
+    let grant = |role, slug| RoleGrant { role, team: team(slug) };
+    Catalog {
+        organisation: "acme".to_owned(),
+        environments: vec![
+            Environment {
+                name: EnvironmentName::new("staging").unwrap(),
+                production: false,
+            },
+            Environment {
+                name: EnvironmentName::new("production").unwrap(),
+                production: true,
+            },
+        ],
+        services: vec![Service {
+            name: ServiceName::new("rag").unwrap(),
+            description: "Answers from documents".to_owned(),
+            repository: "acme/rag".to_owned(),
+            ci: CiTrust {
+                repository_id: 501,
+                refs: vec!["refs/heads/main".to_owned()],
+                workflows: vec![".github/workflows/release.yml".to_owned()],
+                environments: Vec::new(),
+            },
+            targets: vec![
+                target("staging", Vec::new()),
+                target(
+                    "production",
+                    vec![QuorumRule {
+                        teams: vec![team("approvers")],
+                        count: 1,
+                    }],
+                ),
+            ],
+        }],
+        roles: vec![
+            grant(Role::Deployer, "developers"),
+            grant(Role::Approver, "approvers"),
+            grant(Role::Auditor, "developers"),
+        ],
+    }
+}
+
+/// Ada develops, Ben approves, Cleo is in no team.
+fn seed(public_url: &Url) -> Value {
+    json!({
+        "users": [
+            { "id": 11, "login": "ada-acme", "name": "Ada" },
+            { "id": 12, "login": "ben-acme", "name": "Ben" },
+            { "id": 13, "login": "cleo-acme" },
+        ],
+        "orgs": [{
+            "id": 90,
+            "login": "acme",
+            "members": { "ada-acme": "admin", "ben-acme": "member", "cleo-acme": "member" },
+            "teams": [
+                { "slug": "developers", "members": ["ada-acme"] },
+                { "slug": "approvers", "members": ["ben-acme"] },
+            ],
+        }],
+        "oauth_apps": [{
+            "client_id": "portal",
+            "client_secret": CLIENT_SECRET,
+            "name": "Tidegate",
+            "callback_urls": [public_url.join("/auth/callback").unwrap()],
+        }],
+        "tokens": [{ "token": SERVICE_TOKEN, "user": "ada-acme", "scopes": ["repo", "read:org"] }],
+        "repos": [
+            {
+                "id": 501,
+                "owner": "acme",
+                "name": "rag",
+                "commits": [
+                    { "message": "Begin", "author": "ada-acme", "sha": "b".repeat(40) },
+                    { "message": "Ask twice", "author": "ada-acme", "sha": "c".repeat(40) },
+                ],
+                "runs": [{ "id": 8801, "actor": "ada-acme" }],
+            },
+            {
+                "id": 502,
+                "owner": "acme",
+                "name": "other",
+                "commits": [{ "message": "Begin", "author": "ada-acme" }],
+                "runs": [{ "id": 8802, "actor": "ada-acme" }],
+            },
+        ],
+    })
+}
+
+/// What wiring does in the server.
+struct Bridge {
+    github: GithubClient,
+    oauth: GithubOauth,
+    oidc: ActionsOidc,
+    redirect: Url,
+    catalog: CatalogHandle,
+    db: Db,
+}
+
+#[async_trait]
+impl Identity for Bridge {
+    async fn teams_of(&self, person: i64) -> Result<Vec<TeamSlug>, Unavailable> {
+        let catalog = self.catalog.get();
+        let asked: Vec<String> = catalog.teams().iter().map(ToString::to_string).collect();
+        let found = self.github.teams_of(&catalog.organisation, person, &asked).await;
+        let found = found.map_err(|error| Unavailable(error.to_string()))?;
+        Ok(found.into_iter().filter_map(|slug| TeamSlug::new(slug).ok()).collect())
+    }
+}
+
+#[async_trait]
+impl SignIn for Bridge {
+    fn authorize_url(&self, state: &str, challenge: &str) -> Url {
+        self.oauth.authorize_url(state, challenge, &self.redirect)
+    }
+
+    async fn exchange(&self, code: &str, verifier: &str) -> Result<SignedIn, SignInFailure> {
+        match self.oauth.exchange(code, verifier, &self.redirect).await {
+            Ok(signed_in) => Ok(SignedIn {
+                person: PersonRef::new(signed_in.user.id, signed_in.user.login),
+                name: signed_in.user.name,
+                token: signed_in.token,
+            }),
+            Err(OauthError::Refused { description, .. }) => Err(SignInFailure::Refused(description)),
+            Err(other) => Err(SignInFailure::Unavailable(other.to_string())),
+        }
+    }
+}
+
+#[async_trait]
+impl CiTokens for Bridge {
+    async fn verify(&self, token: &str) -> Result<CiIdentity, NotGenuine> {
+        let now = self.db.now().await.unwrap();
+        self.oidc.verify(token, now).await.map_err(|error| match error {
+            TokenError::KeysUnavailable(why) => NotGenuine::Unavailable(why),
+            other => NotGenuine::Refused(other.to_string()),
+        })
+    }
+}
