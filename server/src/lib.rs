@@ -4,5 +4,6 @@
 //! Who may import whom is drawn in ARCHITECTURE.md and held by `tests/layering.rs`.
 
 pub mod config;
+pub mod http;
 pub mod service;
 pub mod worker;

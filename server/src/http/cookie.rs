@@ -16,7 +16,9 @@ pub(crate) enum CookieMode {
 
 /// An address over which no session may travel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is neither HTTPS nor on this machine: sessions would travel in the clear. Set server.public_url to an https address")]
+#[error(
+    "{0} is neither HTTPS nor on this machine: sessions would travel in the clear. Set server.public_url to an https address"
+)]
 pub struct InsecureAddress(pub Url);
 
 impl CookieMode {
@@ -57,7 +59,9 @@ impl CookieMode {
             Self::Https => "; Secure",
             Self::LoopbackHttp => "",
         };
-        let age = max_age.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
+        let age = max_age
+            .map(|seconds| format!("; Max-Age={seconds}"))
+            .unwrap_or_default();
         HeaderValue::from_str(&format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{age}")).ok()
     }
 
@@ -102,7 +106,12 @@ mod tests {
         for url in ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:1"] {
             assert_eq!(mode(url), Ok(CookieMode::LoopbackHttp), "{url}");
         }
-        for url in ["http://tidegate.acme.test", "http://10.0.0.1", "http://localhost.acme.test", "ftp://localhost"] {
+        for url in [
+            "http://tidegate.acme.test",
+            "http://10.0.0.1",
+            "http://localhost.acme.test",
+            "ftp://localhost",
+        ] {
             assert!(mode(url).is_err(), "{url}");
         }
     }

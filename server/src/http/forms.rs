@@ -19,11 +19,7 @@ use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use tidegate_app::{
-    Flash, Theme, Tone,
-    model::NewDeployment,
-    portal::PortalError,
-};
+use tidegate_app::{Flash, Theme, Tone, model::NewDeployment, portal::PortalError};
 use tidegate_domain::{id::DeploymentId, revision::RevisionHash};
 
 /// Text fields by name; a name that comes twice counts once.
@@ -142,7 +138,10 @@ fn failed(title: &str, form: &str, fields: &Fields, error: &PortalError) -> Note
 /// The use cases speak in clauses; on a page they stand alone.
 fn sentence(text: &str) -> String {
     let mut chars = text.chars();
-    let mut sentence: String = chars.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    let mut sentence: String = chars
+        .next()
+        .map(|first| first.to_uppercase().collect())
+        .unwrap_or_default();
     sentence.push_str(chars.as_str());
     if !sentence.ends_with(['.', '!', '?']) {
         sentence.push('.');
@@ -165,7 +164,13 @@ pub(crate) async fn request(State(state): State<HttpState>, SignedIn(current): S
         Ok(id) => lead(&state, &current, &page_of(id), done("Deployment requested")).await,
         Err(error) => {
             let back = own_path(fields.get("return_to")).unwrap_or("/").to_owned();
-            lead(&state, &current, &back, failed("Not requested", "deployments", &fields, &error)).await
+            lead(
+                &state,
+                &current,
+                &back,
+                failed("Not requested", "deployments", &fields, &error),
+            )
+            .await
         }
     }
 }
@@ -186,7 +191,12 @@ pub(crate) async fn approve(
         let seen = fields.required("revision", "reload the page: it does not say what you approve")?;
         state
             .portal
-            .approve(&current.known.actor(), id, RevisionHash(seen), fields.optional("comment"))
+            .approve(
+                &current.known.actor(),
+                id,
+                RevisionHash(seen),
+                fields.optional("comment"),
+            )
             .await
     };
     let note = match approved.await {
@@ -280,7 +290,10 @@ fn known_id(text: &str) -> Option<DeploymentId> {
 }
 
 fn no_such(state: &HttpState) -> Response {
-    let problem = Problem::new(StatusCode::NOT_FOUND, "There is no such deployment. Nothing was changed.");
+    let problem = Problem::new(
+        StatusCode::NOT_FOUND,
+        "There is no such deployment. Nothing was changed.",
+    );
     problem::refusal(state, "/deployments", problem)
 }
 

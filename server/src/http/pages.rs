@@ -116,10 +116,18 @@ pub(crate) async fn fallback(State(state): State<HttpState>, request: Request) -
         return file;
     }
     let path = request.uri().path();
-    problem::refusal(&state, path, Problem::new(StatusCode::NOT_FOUND, "There is nothing at this address."))
+    problem::refusal(
+        &state,
+        path,
+        Problem::new(StatusCode::NOT_FOUND, "There is nothing at this address."),
+    )
 }
 
 pub(crate) async fn method_not_allowed(State(state): State<HttpState>, request: Request<Body>) -> Response {
     let why = format!("{} does nothing at this address.", request.method());
-    problem::refusal(&state, request.uri().path(), Problem::new(StatusCode::METHOD_NOT_ALLOWED, why))
+    problem::refusal(
+        &state,
+        request.uri().path(),
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, why),
+    )
 }

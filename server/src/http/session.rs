@@ -34,7 +34,10 @@ pub(crate) fn problem_of(error: SessionError) -> Problem {
         }
         SessionError::GitHub(_) => {
             tracing::warn!(%error, "sign-in failed");
-            Problem::new(StatusCode::BAD_REQUEST, "GitHub did not confirm this sign-in. Begin again.")
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "GitHub did not confirm this sign-in. Begin again.",
+            )
         }
         error => {
             tracing::error!(%error, "session store");

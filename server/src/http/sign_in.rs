@@ -26,7 +26,11 @@ pub(crate) struct Wish {
 /// Sends the browser to GitHub. Changes nothing but a row that is of use to this browser only.
 pub(crate) async fn begin(State(state): State<HttpState>, Query(wish): Query<Wish>, request: Request) -> Response {
     let path = request.uri().path();
-    if let Err(many) = state.limits.sign_in.check(&caller(&state, request.headers(), request.extensions())) {
+    if let Err(many) = state
+        .limits
+        .sign_in
+        .check(&caller(&state, request.headers(), request.extensions()))
+    {
         return problem::refusal(&state, path, Problem::too_many(many.retry_after));
     }
     let return_to = wish.return_to.as_deref().and_then(own_path).unwrap_or("/");
@@ -58,7 +62,11 @@ pub(crate) async fn callback(
     request: Request,
 ) -> Response {
     let (path, headers) = (request.uri().path(), request.headers());
-    if let Err(many) = state.limits.callback.check(&caller(&state, headers, request.extensions())) {
+    if let Err(many) = state
+        .limits
+        .callback
+        .check(&caller(&state, headers, request.extensions()))
+    {
         return problem::refusal(&state, path, Problem::too_many(many.retry_after));
     }
     let mode = state.config.cookies;
@@ -70,7 +78,10 @@ pub(crate) async fn callback(
         }
         (_, _, Some(error)) => {
             tracing::info!(error = %error.chars().take(80).collect::<String>(), "sign-in was not granted");
-            return not_signed_in(&state, "You did not let Tidegate know who you are, so you are not signed in.");
+            return not_signed_in(
+                &state,
+                "You did not let Tidegate know who you are, so you are not signed in.",
+            );
         }
         _ => Err(SessionError::UnknownState),
     };

@@ -85,7 +85,9 @@ impl Site {
     /// The file of a path, in the smallest form that the browser takes.
     pub(crate) fn answer(&self, path: &str, headers: &HeaderMap) -> Option<Response> {
         // Browsers ask for this by themselves.
-        let icon = (path == "/favicon.ico").then(|| self.assets.url("favicon.svg")).flatten();
+        let icon = (path == "/favicon.ico")
+            .then(|| self.assets.url("favicon.svg"))
+            .flatten();
         let file = self.files.get(icon.as_deref().unwrap_or(path))?;
         let takes = |coding: &str| {
             headers
@@ -166,7 +168,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         let plain = site().answer("/pkg/tidegate.ab12.css", &headers).unwrap();
         assert_eq!(header(&plain, header::CONTENT_ENCODING), "");
-        assert_eq!(header(&plain, header::CACHE_CONTROL), "public, max-age=31536000, immutable");
+        assert_eq!(
+            header(&plain, header::CACHE_CONTROL),
+            "public, max-age=31536000, immutable"
+        );
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate, br"));
         let brotli = site().answer("/pkg/tidegate.ab12.css", &headers).unwrap();
         assert_eq!(header(&brotli, header::CONTENT_ENCODING), "br");

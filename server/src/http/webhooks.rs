@@ -28,8 +28,11 @@ pub(crate) async fn receive(State(state): State<HttpState>, headers: HeaderMap, 
         return Problem::new(StatusCode::UNAUTHORIZED, "the signature is missing or wrong").into_response();
     }
     let Ok(payload) = serde_json::from_slice::<Value>(&body) else {
-        return Problem::new(StatusCode::BAD_REQUEST, "the payload is no JSON: set the content type to application/json")
-            .into_response();
+        return Problem::new(
+            StatusCode::BAD_REQUEST,
+            "the payload is no JSON: set the content type to application/json",
+        )
+        .into_response();
     };
     let event = header(&headers, "x-github-event").unwrap_or_default();
     let delivery = Delivery {
@@ -97,7 +100,10 @@ fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
 }
 
 fn person(value: &Value) -> Option<PersonRef> {
-    Some(PersonRef::new(value.get("id")?.as_i64()?, value.get("login")?.as_str()?))
+    Some(PersonRef::new(
+        value.get("id")?.as_i64()?,
+        value.get("login")?.as_str()?,
+    ))
 }
 
 /// A push to a branch or tag; `None` for the deletion of one.
@@ -174,7 +180,8 @@ mod tests {
     #[test]
     fn a_push_that_deletes_a_branch_or_lacks_members_is_left_alone() {
         assert!(push(&json!({})).is_none());
-        let deleted = json!({ "ref": "refs/heads/x", "after": "0".repeat(40), "repository": { "full_name": "acme/rag" } });
+        let deleted =
+            json!({ "ref": "refs/heads/x", "after": "0".repeat(40), "repository": { "full_name": "acme/rag" } });
         assert!(push(&deleted).is_none());
         let bare = json!({ "ref": "refs/heads/x", "after": "a".repeat(40), "repository": { "full_name": "acme/rag" }, "commits": [7] });
         let push = push(&bare).unwrap();

@@ -138,7 +138,9 @@ impl CiSessions {
     /// # Errors
     /// A token that we did not make, or one that is over.
     pub async fn actor(&self, token: &str) -> Result<Actor, CiError> {
-        let unknown = || CiError::Refused("this is no token of ours: exchange the Actions token at /api/v1/ci/session".to_owned());
+        let unknown = || {
+            CiError::Refused("this is no token of ours: exchange the Actions token at /api/v1/ci/session".to_owned())
+        };
         let sealed = token.strip_prefix(PREFIX).ok_or_else(unknown)?;
         let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| unknown())?;
         let content = self.key.open(PURPOSE, &sealed).map_err(|_| unknown())?;

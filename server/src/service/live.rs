@@ -7,7 +7,10 @@ use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LiveChange {
-    Deployment { id: DeploymentId, version: i64 },
+    Deployment {
+        id: DeploymentId,
+        version: i64,
+    },
     /// Changes were missed: everything shown may be old.
     Missed,
 }

@@ -6,20 +6,27 @@
 
 mod audit_page;
 mod change;
+pub mod ci;
 mod decide;
 mod deployment_page;
 mod errors;
+pub mod health;
 mod history;
 mod home;
 mod ids;
 mod inbox;
 pub mod lineage;
+pub mod live;
+pub mod once;
+pub mod people;
 mod portal;
 pub mod ports;
 mod releases;
 mod request;
 mod roll_back;
+pub mod seal;
 mod service_page;
+pub mod sessions;
 mod summary;
 mod webhooks;
 

@@ -13,7 +13,10 @@ use tidegate_store::{Db, Idempotency, StoreError};
 pub enum Kept {
     /// Nothing: go on, and call [`Once::keep`] or [`Once::forget`] afterwards.
     Fresh,
-    Answer { status: u16, body: String },
+    Answer {
+        status: u16,
+        body: String,
+    },
     /// The key came with another request before.
     OtherRequest,
     /// The first request under it has not ended yet.

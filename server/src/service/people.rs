@@ -185,7 +185,13 @@ impl People {
 
     /// Teams that give a role, for someone who has none.
     pub fn teams_with_access(&self) -> Vec<TeamSlug> {
-        let mut teams: Vec<TeamSlug> = self.catalog.get().roles.iter().map(|grant| grant.team.clone()).collect();
+        let mut teams: Vec<TeamSlug> = self
+            .catalog
+            .get()
+            .roles
+            .iter()
+            .map(|grant| grant.team.clone())
+            .collect();
         teams.sort_unstable();
         teams.dedup();
         teams

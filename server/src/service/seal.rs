@@ -24,7 +24,9 @@ pub enum SealError {
     KeyLength(usize),
     #[error("a text could not be encrypted")]
     Seal,
-    #[error("an encrypted text does not open with this key: TIDEGATE_SECRET_KEY is another one, or the row was changed")]
+    #[error(
+        "an encrypted text does not open with this key: TIDEGATE_SECRET_KEY is another one, or the row was changed"
+    )]
     Open,
 }
 

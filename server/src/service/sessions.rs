@@ -173,8 +173,12 @@ impl Sessions {
             .roles
             .is_empty()
             .then_some("signed in without being in a team that gives a role");
-        tx.append_audit(&[about(&known, kind, json!({ "roles": known.roles, "teams": known.teams, "why": what }))])
-            .await?;
+        tx.append_audit(&[about(
+            &known,
+            kind,
+            json!({ "roles": known.roles, "teams": known.teams, "why": what }),
+        )])
+        .await?;
         tx.commit().await?;
         if let Some(old) = old {
             self.announce(Some(old));
@@ -239,7 +243,11 @@ impl Sessions {
     pub async fn end_all(&self, by: &Known, person: i64) -> Result<(), SessionError> {
         let mut tx = self.db.begin().await?;
         tx.delete_sessions_of(person).await?;
-        let event = about(by, EventKind::SessionEnded, json!({ "person": person, "why": "ended by an administrator" }));
+        let event = about(
+            by,
+            EventKind::SessionEnded,
+            json!({ "person": person, "why": "ended by an administrator" }),
+        );
         tx.append_audit(&[event]).await?;
         tx.commit().await?;
         self.announce(None);

@@ -10,7 +10,10 @@ async fn problem(answer: Response, status: u16) -> Value {
     let body: Value = answer.json().await.unwrap();
     assert_eq!((seen, kind.as_str()), (status, "application/problem+json"), "{body}");
     assert_eq!(body["status"], status);
-    assert!(body["type"].as_str().unwrap().starts_with("urn:tidegate:problem:"), "{body}");
+    assert!(
+        body["type"].as_str().unwrap().starts_with("urn:tidegate:problem:"),
+        "{body}"
+    );
     body
 }
 
@@ -29,7 +32,10 @@ async fn r30_only_a_genuine_token_of_a_trusted_run_is_exchanged() {
         ("unsigned", json!({ "algorithm": "none" })),
         ("key", json!({ "key": "stranger" })),
         ("repository id", json!({ "repository": "acme/other", "run_id": 8802 })),
-        ("name of the repository alone", json!({ "claims": { "repository_id": "502" } })),
+        (
+            "name of the repository alone",
+            json!({ "claims": { "repository_id": "502" } }),
+        ),
         ("ref", json!({ "ref": "refs/heads/feature" })),
         ("workflow", json!({ "workflow_path": ".github/workflows/other.yml" })),
     ] {
@@ -40,9 +46,22 @@ async fn r30_only_a_genuine_token_of_a_trusted_run_is_exchanged() {
     for token in ["", "nonsense", "a.b.c"] {
         problem(world.exchange(token).await, 401).await;
     }
-    problem(world.post("/api/v1/ci/session").json(&json!({ "service": "rag" })).send().await.unwrap(), 401).await;
+    problem(
+        world
+            .post("/api/v1/ci/session")
+            .json(&json!({ "service": "rag" }))
+            .send()
+            .await
+            .unwrap(),
+        401,
+    )
+    .await;
     let denied = world.events().await;
-    assert_eq!(denied.iter().filter(|kind| *kind == "access.denied").count(), 4, "{denied:?}");
+    assert_eq!(
+        denied.iter().filter(|kind| *kind == "access.denied").count(),
+        4,
+        "{denied:?}"
+    );
 }
 
 #[tokio::test]
@@ -51,7 +70,10 @@ async fn r30_an_actions_token_is_exchanged_once() {
     let token = world.actions_token(json!({})).await;
     assert_eq!(world.exchange(&token).await.status(), StatusCode::CREATED);
     let again = problem(world.exchange(&token).await, 401).await;
-    assert!(again["detail"].as_str().unwrap().contains("exchanged before"), "{again}");
+    assert!(
+        again["detail"].as_str().unwrap().contains("exchanged before"),
+        "{again}"
+    );
 }
 
 #[tokio::test]
@@ -70,7 +92,13 @@ async fn r30_the_exchanged_token_is_for_one_service_and_cannot_be_made_up() {
 
     let mut other = report();
     other["service"] = json!("guardrails");
-    let answer = world.post("/api/v1/releases").bearer_auth(&token).json(&other).send().await.unwrap();
+    let answer = world
+        .post("/api/v1/releases")
+        .bearer_auth(&token)
+        .json(&other)
+        .send()
+        .await
+        .unwrap();
     problem(answer, 403).await;
 }
 
@@ -80,7 +108,11 @@ async fn a_release_goes_from_the_report_to_a_requested_deployment() {
     let token = world.ci().await;
     let send = async |method: Method, path: &str, body: Value| {
         let request = world.ask(method.clone(), path).bearer_auth(&token);
-        let request = if method == Method::POST { request.json(&body) } else { request };
+        let request = if method == Method::POST {
+            request.json(&body)
+        } else {
+            request
+        };
         let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
         (status, answer.json::<Value>().await.unwrap())
@@ -97,36 +129,70 @@ async fn a_release_goes_from_the_report_to_a_requested_deployment() {
     let (status, gates) = send(Method::POST, &format!("/api/v1/releases/{id}/gates"), gates).await;
     assert_eq!(status, 200, "{gates}");
     let (_, one) = send(Method::GET, &format!("/api/v1/releases/{id}"), Value::Null).await;
-    let failed = one["gates"].as_array().unwrap().iter().find(|gate| gate["gate"] == "unit-tests").unwrap();
+    let failed = one["gates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|gate| gate["gate"] == "unit-tests")
+        .unwrap();
     assert_eq!(failed["detail"], "3 of 80 failed");
     let (_, list) = send(Method::GET, "/api/v1/releases?service=rag&limit=1", Value::Null).await;
     assert_eq!(list["items"][0]["id"], release["id"]);
     let after = list["next"].as_str().unwrap();
-    let (_, rest) = send(Method::GET, &format!("/api/v1/releases?service=rag&limit=1&after={after}"), Value::Null).await;
+    let (_, rest) = send(
+        Method::GET,
+        &format!("/api/v1/releases?service=rag&limit=1&after={after}"),
+        Value::Null,
+    )
+    .await;
     assert_eq!(rest, json!({ "items": [], "next": null }));
 
     let wanted = json!({ "release": id, "environment": "production" });
     let (status, deployment) = send(Method::POST, "/api/v1/deployments", wanted).await;
     assert_eq!(status, 201, "{deployment}");
-    assert_eq!((&deployment["state"], &deployment["digest"]), (&json!("requested"), &json!(DIGEST)));
+    assert_eq!(
+        (&deployment["state"], &deployment["digest"]),
+        (&json!("requested"), &json!(DIGEST))
+    );
     assert_eq!(deployment["allowed"]["approve"], false);
     let path = format!("/api/v1/deployments/{}", deployment["id"].as_str().unwrap());
     let (_, one) = send(Method::GET, &path, Value::Null).await;
     assert_eq!(one["requested_by"], "CI of acme/rag");
-    let (_, list) = send(Method::GET, "/api/v1/deployments?service=rag&state=requested", Value::Null).await;
+    let (_, list) = send(
+        Method::GET,
+        "/api/v1/deployments?service=rag&state=requested",
+        Value::Null,
+    )
+    .await;
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
-    let (status, _) = send(Method::POST, &format!("{path}/cancel"), json!({ "reason": "CI may not" })).await;
+    let (status, _) = send(
+        Method::POST,
+        &format!("{path}/cancel"),
+        json!({ "reason": "CI may not" }),
+    )
+    .await;
     assert_eq!(status, 403);
     let (_, services) = send(Method::GET, "/api/v1/services", Value::Null).await;
     assert_eq!(services["items"][0]["targets"][1]["approvals"], 1);
     let (_, environments) = send(Method::GET, "/api/v1/environments", Value::Null).await;
-    assert_eq!(environments["items"][1], json!({ "name": "production", "production": true }));
+    assert_eq!(
+        environments["items"][1],
+        json!({ "name": "production", "production": true })
+    );
 
     let session = world.sign_in("ada-acme").await;
-    let audit = world.get("/api/v1/audit/events?kind=release").header("cookie", &session).send().await.unwrap();
+    let audit = world
+        .get("/api/v1/audit/events?kind=release")
+        .header("cookie", &session)
+        .send()
+        .await
+        .unwrap();
     let audit: Value = audit.json().await.unwrap();
     let last = audit["items"].as_array().unwrap().last().unwrap();
-    assert_eq!((&last["kind"], &last["actor"]), (&json!("release.registered"), &json!("CI of acme/rag")));
+    assert_eq!(
+        (&last["kind"], &last["actor"]),
+        (&json!("release.registered"), &json!("CI of acme/rag"))
+    );
 }
 
 #[tokio::test]
@@ -155,7 +221,10 @@ async fn an_idempotency_key_gets_the_first_answer_again() {
     problem(again, 422).await;
     problem(send(&"k".repeat(256), &report()).await, 400).await;
     let registered = world.events().await;
-    assert_eq!(registered.iter().filter(|kind| *kind == "release.registered").count(), 1);
+    assert_eq!(
+        registered.iter().filter(|kind| *kind == "release.registered").count(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -168,7 +237,10 @@ async fn an_error_says_what_is_wrong_in_problem_json() {
     for (body, field) in [
         (json!({ "service": "rag" }), "commit"),
         (tag_only, "image"),
-        (json!({ "service": "RAG", "commit": "c".repeat(40), "ref": "x", "image": "x" }), "service"),
+        (
+            json!({ "service": "RAG", "commit": "c".repeat(40), "ref": "x", "image": "x" }),
+            "service",
+        ),
         (json!({ "service": 7 }), "service"),
     ] {
         let answer = post("/api/v1/releases").json(&body).send().await.unwrap();
@@ -177,12 +249,34 @@ async fn an_error_says_what_is_wrong_in_problem_json() {
     }
     let send = async |request: reqwest::RequestBuilder| request.send().await.unwrap();
     let json_type = ("content-type", "application/json");
-    problem(send(post("/api/v1/releases").header(json_type.0, json_type.1).body("{")).await, 400).await;
+    problem(
+        send(post("/api/v1/releases").header(json_type.0, json_type.1).body("{")).await,
+        400,
+    )
+    .await;
     problem(send(post("/api/v1/releases").body("service=rag")).await, 415).await;
-    problem(send(world.ask(Method::DELETE, "/api/v1/releases").bearer_auth(&token)).await, 405).await;
-    problem(send(world.get("/api/v1/services").bearer_auth(&token).header("accept", "text/html")).await, 406).await;
+    problem(
+        send(world.ask(Method::DELETE, "/api/v1/releases").bearer_auth(&token)).await,
+        405,
+    )
+    .await;
+    problem(
+        send(
+            world
+                .get("/api/v1/services")
+                .bearer_auth(&token)
+                .header("accept", "text/html"),
+        )
+        .await,
+        406,
+    )
+    .await;
     problem(send(world.get("/api/v1/releases/none").bearer_auth(&token)).await, 404).await;
-    problem(send(world.get("/api/v1/deployments?state=gone").bearer_auth(&token)).await, 400).await;
+    problem(
+        send(world.get("/api/v1/deployments?state=gone").bearer_auth(&token)).await,
+        400,
+    )
+    .await;
     problem(send(world.get("/api/v1/services")).await, 401).await;
     let allow = send(world.ask(Method::DELETE, "/api/v1/releases").bearer_auth(&token)).await;
     assert_eq!(allow.headers()["allow"], "GET,HEAD,POST");

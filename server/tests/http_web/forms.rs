@@ -27,7 +27,10 @@ async fn u02_a_deployment_is_requested_and_cancelled_by_plain_forms() {
     assert_eq!(cancelled.status(), StatusCode::SEE_OTHER);
     assert_eq!(location(&cancelled), page, "never the Referer");
     let shown = see().await;
-    assert!(shown.contains("Cancelled") && shown.contains("wrong release"), "{shown}");
+    assert!(
+        shown.contains("Cancelled") && shown.contains("wrong release"),
+        "{shown}"
+    );
     let events = world.events().await;
     assert!(events.contains(&"deployment.cancelled".to_owned()), "{events:?}");
 }
@@ -42,7 +45,10 @@ async fn u07_a_form_that_fails_says_why_and_loses_no_typed_text() {
         answer.text().await.unwrap()
     };
     let send = async |session: &str, action: &str, form: &[(&str, &str)]| {
-        let post = world.post(&format!("{page}/{action}")).header("cookie", session).form(form);
+        let post = world
+            .post(&format!("{page}/{action}"))
+            .header("cookie", session)
+            .form(form);
         let answer = post.send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         assert_eq!(location(&answer), page, "nothing of the error is in the address");
@@ -52,7 +58,10 @@ async fn u07_a_form_that_fails_says_why_and_loses_no_typed_text() {
 
     send(&ada, "cancel", &[("reason", " ")]).await;
     let shown = see(&ada).await;
-    assert!(shown.contains("Not cancelled") && shown.contains("Say why it is cancelled."), "{shown}");
+    assert!(
+        shown.contains("Not cancelled") && shown.contains("Say why it is cancelled."),
+        "{shown}"
+    );
 
     // Not prepared yet, so there is nothing to approve; Ben's words must not be lost for that.
     let ben = world.sign_in("ben-acme").await;
@@ -67,9 +76,23 @@ async fn u07_a_form_that_fails_says_why_and_loses_no_typed_text() {
 async fn a_request_that_fails_leads_back_to_its_page_and_nowhere_else() {
     let world = World::new().await;
     let session = world.sign_in("ada-acme").await;
-    for (return_to, back) in [("/services/rag", "/services/rag"), ("https://evil.test/", "/"), ("//evil.test", "/")] {
-        let form = [("release", "no-id"), ("environment", "production"), ("return_to", return_to)];
-        let answer = world.post("/deployments").header("cookie", &session).form(&form).send().await.unwrap();
+    for (return_to, back) in [
+        ("/services/rag", "/services/rag"),
+        ("https://evil.test/", "/"),
+        ("//evil.test", "/"),
+    ] {
+        let form = [
+            ("release", "no-id"),
+            ("environment", "production"),
+            ("return_to", return_to),
+        ];
+        let answer = world
+            .post("/deployments")
+            .header("cookie", &session)
+            .form(&form)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         assert_eq!(location(&answer), back);
     }
@@ -87,6 +110,11 @@ async fn a_theme_is_kept_by_the_browser() {
         .await
         .unwrap();
     assert_eq!(location(&answer), "/inbox");
-    let page = world.get("/sign-in").header("cookie", "theme=dark").send().await.unwrap();
+    let page = world
+        .get("/sign-in")
+        .header("cookie", "theme=dark")
+        .send()
+        .await
+        .unwrap();
     assert!(page.text().await.unwrap().contains("data-theme=\"dark\""));
 }

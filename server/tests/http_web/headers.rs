@@ -11,18 +11,40 @@ fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
 async fn r27_every_answer_has_a_policy_that_lets_nothing_inline_run_but_ours() {
     let world = World::new().await;
     let session = world.sign_in("ada-acme").await;
-    for path in ["/", "/sign-in", "/nothing", "/api/v1/openapi.json", "/healthz", "/auth/callback"] {
+    for path in [
+        "/",
+        "/sign-in",
+        "/nothing",
+        "/api/v1/openapi.json",
+        "/healthz",
+        "/auth/callback",
+    ] {
         let answer = world.get(path).header("cookie", &session).send().await.unwrap();
         let policy = header(&answer, "content-security-policy").to_owned();
-        for part in ["object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "script-src 'self' 'nonce-"] {
+        for part in [
+            "object-src 'none'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+            "script-src 'self' 'nonce-",
+        ] {
             assert!(policy.contains(part), "{path}: {part} not in {policy}");
         }
-        assert!(!policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'"), "{policy}");
+        assert!(
+            !policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'"),
+            "{policy}"
+        );
         assert_eq!(header(&answer, "x-content-type-options"), "nosniff", "{path}");
         assert_eq!(header(&answer, "referrer-policy"), "same-origin", "{path}");
         assert_eq!(header(&answer, "strict-transport-security"), "", "not over plain HTTP");
         assert_eq!(header(&answer, "x-request-id").len(), 32);
-        let nonce = policy.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap().to_owned();
+        let nonce = policy
+            .split("'nonce-")
+            .nth(1)
+            .unwrap()
+            .split('\'')
+            .next()
+            .unwrap()
+            .to_owned();
         let body = answer.text().await.unwrap();
         for script in body.split("<script").skip(1) {
             let tag = script.split('>').next().unwrap();
@@ -41,7 +63,10 @@ async fn r27_each_answer_has_a_nonce_of_its_own_and_https_is_held_on_to() {
     .await;
     let one = world.get("/sign-in").send().await.unwrap();
     let two = world.get("/sign-in").send().await.unwrap();
-    assert_ne!(header(&one, "content-security-policy"), header(&two, "content-security-policy"));
+    assert_ne!(
+        header(&one, "content-security-policy"),
+        header(&two, "content-security-policy")
+    );
     assert!(header(&one, "strict-transport-security").starts_with("max-age=63072000"));
     assert_eq!(header(&one, "cache-control"), "no-store");
 }
@@ -59,5 +84,8 @@ async fn an_address_that_leads_nowhere_gets_a_page_and_a_program_gets_a_problem(
     assert_eq!(world.get("/readyz").send().await.unwrap().status(), StatusCode::OK);
     world.db.close().await;
     assert_eq!(world.get("/healthz").send().await.unwrap().status(), StatusCode::OK);
-    assert_eq!(world.get("/readyz").send().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        world.get("/readyz").send().await.unwrap().status(),
+        StatusCode::SERVICE_UNAVAILABLE
+    );
 }

@@ -39,18 +39,42 @@ async fn r34_a_person_approves_thirty_times_a_minute_at_most_by_page_and_api_tog
     let ben = world.sign_in("ben-acme").await;
     for _ in 0..15 {
         let form = [("revision", "0")];
-        let answer = world.post(&format!("{page}/approve")).header("cookie", &ben).form(&form).send().await.unwrap();
+        let answer = world
+            .post(&format!("{page}/approve"))
+            .header("cookie", &ben)
+            .form(&form)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         let json = serde_json::json!({ "revision": "0".repeat(64) });
         let path = format!("/api/v1{page}/approve");
-        let answer = world.post(&path).header("cookie", &ben).json(&json).send().await.unwrap();
+        let answer = world
+            .post(&path)
+            .header("cookie", &ben)
+            .json(&json)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status(), StatusCode::CONFLICT);
     }
     let form = [("revision", "0")];
-    let refused = world.post(&format!("{page}/approve")).header("cookie", &ben).form(&form).send().await.unwrap();
+    let refused = world
+        .post(&format!("{page}/approve"))
+        .header("cookie", &ben)
+        .form(&form)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     assert!(refused.headers().contains_key("retry-after"));
-    let other = world.post(&format!("{page}/approve")).header("cookie", &ada).form(&form).send().await.unwrap();
+    let other = world
+        .post(&format!("{page}/approve"))
+        .header("cookie", &ada)
+        .form(&form)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(other.status(), StatusCode::SEE_OTHER, "others are not held up");
 }
 
@@ -60,7 +84,10 @@ async fn r34_what_is_too_large_is_refused() {
     let session = world.sign_in("ada-acme").await;
     let token = world.ci().await;
     let large = "x".repeat(300 * 1024);
-    let form = world.post("/deployments").header("cookie", &session).form(&[("reason", &large)]);
+    let form = world
+        .post("/deployments")
+        .header("cookie", &session)
+        .form(&[("reason", &large)]);
     assert_eq!(form.send().await.unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
     let api = world
         .post("/api/v1/deployments")
@@ -86,7 +113,9 @@ async fn r34_a_client_that_sends_its_request_drop_by_drop_is_hung_up_on() {
         ..Wishes::default()
     })
     .await;
-    let mut stream = TcpStream::connect(world.base.trim_start_matches("http://")).await.unwrap();
+    let mut stream = TcpStream::connect(world.base.trim_start_matches("http://"))
+        .await
+        .unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").await.unwrap();
     let mut answer = Vec::new();
     let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;

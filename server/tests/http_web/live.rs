@@ -29,7 +29,10 @@ async fn has_ended(mut stream: Response) -> bool {
 #[tokio::test]
 async fn u03_a_change_is_told_to_whoever_watches() {
     let world = World::new().await;
-    assert_eq!(world.get("/events").send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        world.get("/events").send().await.unwrap().status(),
+        StatusCode::UNAUTHORIZED
+    );
     let session = world.sign_in("ada-acme").await;
     let mut stream = world
         .get("/events")
@@ -58,7 +61,12 @@ async fn r25_the_stream_ends_with_the_session_and_with_the_server() {
         stream
     };
     let (one, other) = (open(&session).await, open(&ben).await);
-    world.post("/auth/sign-out").header("cookie", &session).send().await.unwrap();
+    world
+        .post("/auth/sign-out")
+        .header("cookie", &session)
+        .send()
+        .await
+        .unwrap();
     assert!(has_ended(one).await);
     world.finish().await;
     assert!(has_ended(other).await);

@@ -35,7 +35,11 @@ fn api_mutations() -> Vec<String> {
 fn server_functions() -> Vec<String> {
     leptos::server_fn::axum::server_fn_paths()
         .map(|(path, method)| {
-            assert_eq!(method, Method::POST, "{path}: a server function by GET would get past SameSite");
+            assert_eq!(
+                method,
+                Method::POST,
+                "{path}: a server function by GET would get past SameSite"
+            );
             path.to_owned()
         })
         .collect()
@@ -63,7 +67,11 @@ async fn r26_every_mutation_refuses_other_sites_even_with_a_session() {
     }
     assert_eq!(world.events().await.len(), before, "nothing happened");
     let home = world.get("/").header("cookie", &session).send().await.unwrap();
-    assert_eq!(home.status(), StatusCode::OK, "the session is on: nobody was signed out either");
+    assert_eq!(
+        home.status(),
+        StatusCode::OK,
+        "the session is on: nobody was signed out either"
+    );
 }
 
 #[tokio::test]
@@ -117,11 +125,18 @@ async fn r26_our_own_pages_and_programs_may() {
         vec![("sec-fetch-site", "none")],
         vec![],
     ] {
-        let mut post = world.post("/theme").header("cookie", &session).form(&[("theme", "dark")]);
+        let mut post = world
+            .post("/theme")
+            .header("cookie", &session)
+            .form(&[("theme", "dark")]);
         for (name, value) in &headers {
             post = post.header(*name, *value);
         }
-        assert_eq!(post.send().await.unwrap().status(), StatusCode::SEE_OTHER, "{headers:?}");
+        assert_eq!(
+            post.send().await.unwrap().status(),
+            StatusCode::SEE_OTHER,
+            "{headers:?}"
+        );
     }
     // A bearer token is no cookie: no site can make a browser send it.
     let token = world.ci().await;

@@ -26,7 +26,12 @@ async fn someone_signs_in_sees_the_page_they_wanted_and_signs_out() {
     assert_eq!(home.status(), StatusCode::OK);
     assert!(home.text().await.unwrap().contains("ada-acme"));
 
-    let out = world.post("/auth/sign-out").header("cookie", &session).send().await.unwrap();
+    let out = world
+        .post("/auth/sign-out")
+        .header("cookie", &session)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(out.status(), StatusCode::SEE_OTHER);
     let after = world.get("/").header("cookie", &session).send().await.unwrap();
     assert_eq!(after.status(), StatusCode::SEE_OTHER);
@@ -101,7 +106,12 @@ async fn r25_a_session_ends_after_30_idle_minutes_and_after_12_hours() {
         .await
         .unwrap();
         tx.commit().await.unwrap();
-        let page = world.get("/").header("cookie", format!("tidegate={token}")).send().await.unwrap();
+        let page = world
+            .get("/")
+            .header("cookie", format!("tidegate={token}"))
+            .send()
+            .await
+            .unwrap();
         assert_eq!(page.status() == StatusCode::OK, on, "{token}");
     }
 }
@@ -153,10 +163,18 @@ async fn r28_a_callback_works_once_and_in_the_browser_that_began_only() {
     assert_eq!(done.status(), StatusCode::SEE_OTHER);
     let again = world.call_back(&back, &browser).await;
     assert_eq!(again.status(), StatusCode::BAD_REQUEST);
-    assert!(again.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    assert!(
+        again.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("text/html")
+    );
     assert!(cookie(&again, "tidegate").is_none());
     let page = again.text().await.unwrap();
-    assert!(page.contains("Not signed in") && page.contains("href=\"/sign-in\""), "{page}");
+    assert!(
+        page.contains("Not signed in") && page.contains("href=\"/sign-in\""),
+        "{page}"
+    );
 
     let (authorize, _) = world.begin("").await;
     let (_, other_browser) = world.begin("").await;
@@ -166,17 +184,28 @@ async fn r28_a_callback_works_once_and_in_the_browser_that_began_only() {
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{cookies}");
         assert!(cookie(&answer, "tidegate").is_none());
     }
-    for path in ["/auth/callback", "/auth/callback?code=x", "/auth/callback?code=x&state=y"] {
+    for path in [
+        "/auth/callback",
+        "/auth/callback?code=x",
+        "/auth/callback?code=x&state=y",
+    ] {
         assert_eq!(world.call_back(path, &browser).await.status(), StatusCode::BAD_REQUEST);
     }
-    let denied = world.call_back("/auth/callback?error=access_denied&state=y", &browser).await;
+    let denied = world
+        .call_back("/auth/callback?error=access_denied&state=y", &browser)
+        .await;
     assert_eq!(denied.status(), StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
 async fn r28_no_sign_in_leads_to_another_site() {
     let world = World::new().await;
-    for elsewhere in ["https%3A%2F%2Fevil.test", "%2F%2Fevil.test", "%2F%5Cevil.test", "%2F%09%2Fevil.test"] {
+    for elsewhere in [
+        "https%3A%2F%2Fevil.test",
+        "%2F%2Fevil.test",
+        "%2F%5Cevil.test",
+        "%2F%09%2Fevil.test",
+    ] {
         let (authorize, browser) = world.begin(&format!("?return_to={elsewhere}")).await;
         let back = world.press(&authorize, "ada-acme").await;
         let done = world.call_back(&back, &browser).await;
@@ -189,7 +218,12 @@ async fn r28_the_database_holds_no_token_in_plain_text() {
     let world = World::new().await;
     let session = world.sign_in("ada-acme").await;
     let (authorize, browser) = world.begin("").await;
-    let state = authorize.query_pairs().find(|(key, _)| key == "state").unwrap().1.into_owned();
+    let state = authorize
+        .query_pairs()
+        .find(|(key, _)| key == "state")
+        .unwrap()
+        .1
+        .into_owned();
     let secrets = [
         "gho_".to_owned(),
         CLIENT_SECRET.to_owned(),
@@ -232,13 +266,19 @@ async fn r05_while_github_is_away_people_read_on_and_change_nothing_with_old_rol
     let mut tx = world.db.begin().await.unwrap();
     tx.put_person(&ada).await.unwrap();
     tx.commit().await.unwrap();
-    world.control_by(Method::PUT, "/faults", json!({ "api_down": true })).await;
+    world
+        .control_by(Method::PUT, "/faults", json!({ "api_down": true }))
+        .await;
 
     let read = world.get(&page).header("cookie", &session).send().await.unwrap();
     assert_eq!(read.status(), StatusCode::OK);
     let change = |reason: &'static str| {
         let form = [("reason", reason)];
-        world.post(&format!("{page}/cancel")).header("cookie", &session).form(&form).send()
+        world
+            .post(&format!("{page}/cancel"))
+            .header("cookie", &session)
+            .form(&form)
+            .send()
     };
     assert_eq!(change("away").await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
 

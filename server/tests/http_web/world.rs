@@ -10,10 +10,10 @@ use tidegate_adapters::{
 };
 use tidegate_app::portal::Portal;
 use tidegate_domain::{
-    ci::CiIdentity,
     Policy,
     access::Role,
     catalog::{Catalog, CiTrust, EcsCodedeploy, Engine, Environment, RoleGrant, Service, Target},
+    ci::CiIdentity,
     name::{EnvironmentName, GateName, PersonRef, ServiceName, TeamSlug},
     policy::QuorumRule,
     traffic::TrafficPlan,
@@ -198,7 +198,10 @@ impl World {
     pub(crate) async fn begin(&self, query: &str) -> (Url, String) {
         let begun = self.get(&format!("/auth/sign-in{query}")).send().await.unwrap();
         assert_eq!(begun.status(), StatusCode::SEE_OTHER);
-        (Url::parse(&location(&begun)).unwrap(), cookie(&begun, "tidegate-signin").unwrap())
+        (
+            Url::parse(&location(&begun)).unwrap(),
+            cookie(&begun, "tidegate-signin").unwrap(),
+        )
     }
 
     /// Presses a person's button on GitHub's page: path and query of the callback.
@@ -288,7 +291,10 @@ impl World {
     pub(crate) async fn events(&self) -> Vec<String> {
         let mut events = self.recorded().await;
         events.reverse();
-        events.into_iter().map(|event| event.event.kind.name().to_owned()).collect()
+        events
+            .into_iter()
+            .map(|event| event.event.kind.name().to_owned())
+            .collect()
     }
 
     /// The audit log, newest first.
@@ -336,7 +342,9 @@ pub(crate) fn set_cookie(answer: &Response, name: &str) -> Option<String> {
         .map(|value| value.to_str().unwrap())
         .find(|value| {
             let value = value.strip_prefix("__Host-").unwrap_or(value);
-            value.strip_prefix(name).is_some_and(|rest| rest.starts_with('=') && !rest.starts_with("=;"))
+            value
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with('=') && !rest.starts_with("=;"))
         })
         .map(str::to_owned)
 }

@@ -4,11 +4,7 @@ use super::{
     extract::{JsonBody, bearer, ci_problem, member},
     model::{CiRequest, CiToken},
 };
-use crate::http::{
-    HttpState,
-    limits::caller,
-    problem::Problem,
-};
+use crate::http::{HttpState, limits::caller, problem::Problem};
 use axum::{
     Json,
     extract::{FromRequest as _, Request, State},

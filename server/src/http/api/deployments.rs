@@ -119,7 +119,10 @@ pub(crate) async fn list(
     };
     let history = state.portal.history(&actor, filter).await?;
     let items = history.items.iter().map(Into::into).collect();
-    Ok(Json(DeploymentList { items, next: history.next }))
+    Ok(Json(DeploymentList {
+        items,
+        next: history.next,
+    }))
 }
 
 /// One deployment, with everything one decides by.

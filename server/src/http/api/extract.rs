@@ -51,7 +51,10 @@ pub(crate) fn ci_problem(error: CiError) -> Problem {
         CiError::Refused(why) => Problem::new(StatusCode::UNAUTHORIZED, why),
         CiError::Unavailable(why) => {
             tracing::warn!(why, "CI cannot be let in");
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "GitHub's keys cannot be read now: try again")
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "GitHub's keys cannot be read now: try again",
+            )
         }
         error => {
             tracing::error!(%error, "CI cannot be let in");
@@ -134,7 +137,11 @@ fn find_nul(value: &Value, path: String) -> Option<String> {
             .enumerate()
             .find_map(|(index, item)| find_nul(item, format!("{path}[{index}]"))),
         Value::Object(members) => members.iter().find_map(|(name, member)| {
-            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let path = if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{path}.{name}")
+            };
             find_nul(member, path)
         }),
         _ => None,
@@ -149,7 +156,10 @@ impl<T: DeserializeOwned> FromRequestParts<HttpState> for Filters<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, Problem> {
         if parts.uri.query().is_some_and(|query| query.contains("%00")) {
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "the character U+0000 is in no name"));
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "the character U+0000 is in no name",
+            ));
         }
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(value)) => Ok(Self(value)),
@@ -169,7 +179,8 @@ pub(crate) fn member<T: FromStr>(field: &str, text: &str) -> Result<T, Problem>
 where
     T::Err: ToString,
 {
-    text.parse().map_err(|error: T::Err| Problem::invalid(field, error.to_string()))
+    text.parse()
+        .map_err(|error: T::Err| Problem::invalid(field, error.to_string()))
 }
 
 #[cfg(test)]
@@ -203,7 +214,11 @@ mod tests {
             (r#"[]"#, "name"),
         ] {
             let problem = parse::<Outer>(body.as_bytes()).unwrap_err();
-            assert_eq!((problem.status, problem.errors[0].field.as_str()), (422, field), "{body}: {problem:?}");
+            assert_eq!(
+                (problem.status, problem.errors[0].field.as_str()),
+                (422, field),
+                "{body}: {problem:?}"
+            );
         }
         assert_eq!(parse::<Outer>(b"{").unwrap_err().status, 400);
     }

@@ -80,7 +80,9 @@ impl Modify for Security {
                 HttpBuilder::new()
                     .scheme(HttpAuthScheme::Bearer)
                     .bearer_format("JWT")
-                    .description(Some("The workflow run's GitHub Actions OIDC token; for the exchange only"))
+                    .description(Some(
+                        "The workflow run's GitHub Actions OIDC token; for the exchange only",
+                    ))
                     .build(),
             ),
         );

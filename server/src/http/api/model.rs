@@ -3,11 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tidegate_app::model::{DeploymentPage, DeploymentSummary, Permission};
 use tidegate_domain::{
-    Release, StateName, Verdict,
-    approval::QuorumStatus,
-    audit::RecordedEvent,
-    catalog,
-    gate::GateStatus,
+    Release, StateName, Verdict, approval::QuorumStatus, audit::RecordedEvent, catalog, gate::GateStatus,
     name::PersonRef,
 };
 use utoipa::ToSchema;

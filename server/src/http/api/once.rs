@@ -35,7 +35,11 @@ impl Reply {
     }
 
     fn respond(self) -> Response {
-        let media_type = if self.status.is_success() { "application/json" } else { PROBLEM_JSON };
+        let media_type = if self.status.is_success() {
+            "application/json"
+        } else {
+            PROBLEM_JSON
+        };
         let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(media_type))];
         (self.status, headers, self.body).into_response()
     }
@@ -67,11 +71,18 @@ pub(crate) async fn once(
             return response;
         }
         Ok(Kept::OtherRequest) => {
-            return Problem::invalid("Idempotency-Key", "this key came with another body before: use a new one")
-                .into_response();
+            return Problem::invalid(
+                "Idempotency-Key",
+                "this key came with another body before: use a new one",
+            )
+            .into_response();
         }
         Ok(Kept::InProgress) => {
-            return Problem::new(StatusCode::CONFLICT, "the first request with this key has not ended yet").into_response();
+            return Problem::new(
+                StatusCode::CONFLICT,
+                "the first request with this key has not ended yet",
+            )
+            .into_response();
         }
         Err(error) => return unavailable(&error),
     }
@@ -104,13 +115,20 @@ fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
         .ok()
         .filter(|key| (1..=LONGEST_KEY).contains(&key.len()))
         .map(Some)
-        .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "Idempotency-Key: use 1 to 255 printable ASCII characters"))
+        .ok_or_else(|| {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "Idempotency-Key: use 1 to 255 printable ASCII characters",
+            )
+        })
 }
 
 fn scope(caller: &Actor) -> String {
     match caller {
         Actor::Person { person, .. } => format!("person {}", person.id),
-        Actor::Ci { repository, service, .. } => format!("ci {repository} {service}"),
+        Actor::Ci {
+            repository, service, ..
+        } => format!("ci {repository} {service}"),
         Actor::System { part } => format!("system {part}"),
     }
 }

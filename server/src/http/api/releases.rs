@@ -54,7 +54,10 @@ pub(crate) async fn register(
     body: JsonBody<ReleaseReport>,
 ) -> Response {
     let work = async {
-        let (release, created) = state.services.register_release(&actor, new_release(body.value)?).await?;
+        let (release, created) = state
+            .services
+            .register_release(&actor, new_release(body.value)?)
+            .await?;
         let (release, gates) = state.services.release(&actor, release.id).await?;
         let status = if created { StatusCode::CREATED } else { StatusCode::OK };
         Reply::new(status, &ReleaseWithGates::of(&release, &gates))
