@@ -7,6 +7,7 @@
 mod audit_page;
 mod change;
 pub mod ci;
+mod configuration;
 mod decide;
 mod deployment_page;
 mod errors;

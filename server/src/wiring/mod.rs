@@ -1,0 +1,217 @@
+//! Builds everything from the configuration and runs it. The only place that knows all parts.
+
+mod bridge;
+
+use crate::{
+    config::{self, Loaded, Secrets, Settings},
+    http::{self, HttpState, Parts, Rates, Site, Timeouts},
+    service::{
+        CatalogHandle, Services,
+        ci::CiSessions,
+        health::Health,
+        live::Live,
+        once::Once,
+        people::People,
+        seal::SealKey,
+        sessions::Sessions,
+    },
+    worker::{Engines, Options, Reconciler},
+};
+use bridge::{ActionsTokens, GithubIdentity, GithubSignIn};
+use secrecy::ExposeSecret as _;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tidegate_adapters::{
+    ActionsOidc, Aws, AwsOptions, EcsCodedeploy, Github, GithubClient, GithubOauth, GithubOptions, OauthOptions,
+};
+use tidegate_store::{Db, PoolOptions};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+type Failure = Box<dyn std::error::Error>;
+
+const GITHUB_PATIENCE: Duration = Duration::from_secs(8);
+
+/// Runs the server until SIGTERM or SIGINT. SIGHUP reloads the configuration.
+///
+/// # Errors
+/// What is wrong with the configuration, a secret, the database or the built site; or an address already taken.
+pub fn serve(config: &Path, site: &Path) -> Result<(), Failure> {
+    let loaded = config::load(config)?;
+    let secrets = Secrets::from_environment()?;
+    let site = Site::read(site)?;
+    log();
+    runtime()?.block_on(run(config.to_owned(), loaded, secrets, site))
+}
+
+/// Brings the database to this version's schema.
+///
+/// # Errors
+/// What is wrong with the configuration or the database.
+pub fn migrate(config: &Path) -> Result<(), Failure> {
+    let loaded = config::load(config)?;
+    let url = std::env::var("TIDEGATE_DATABASE_URL").unwrap_or(loaded.settings.database_url);
+    runtime()?.block_on(async {
+        let db = Db::connect(&url, PoolOptions::default()).await?;
+        db.migrate().await?;
+        println!("the database is up to date");
+        Ok(())
+    })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TIDEGATE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Result<(), Failure> {
+    let Settings { listen, .. } = loaded.settings;
+    let settings = loaded.settings.clone();
+    let url = secrets.database_url.as_ref().map_or(settings.database_url.as_str(), |url| url.expose_secret());
+    let db = Db::connect(url, PoolOptions::default()).await?;
+    db.migrate().await?;
+
+    let catalog = CatalogHandle::new(loaded.catalog.clone());
+    let stop = CancellationToken::new();
+    let client = GithubClient::new(GithubOptions {
+        api: Url::parse(&settings.github.api_url)?,
+        token: secrets.github_token.clone(),
+        timeout: GITHUB_PATIENCE,
+    })?;
+    let github: Arc<dyn Github> = Arc::new(client.clone());
+    let identity = Arc::new(GithubIdentity::new(github.clone(), catalog.clone()));
+    let services =
+        Services::new(db.clone(), catalog.clone(), identity.clone()).with_github_web(&settings.github.web_url);
+    services.configuration_loaded(&loaded.hash, &loaded.text).await?;
+
+    let parts = parts(&db, &catalog, &services, identity, client, &settings, &secrets, site, stop.clone())?;
+    let state = HttpState::new(parts)?;
+    let worker = worker(&db, &catalog, github, &settings).await;
+    let listener = tokio::net::TcpListener::bind(listen)
+        .await
+        .map_err(|error| format!("{listen}: cannot listen: {error}. Choose another server.listen"))?;
+    tracing::info!(%listen, public_url = %settings.public_url, version = %&loaded.hash[..12], "ready");
+
+    let signals = tokio::spawn(signals(path, services, catalog, stop.clone()));
+    let working = tokio::spawn({
+        let stop = stop.clone();
+        async move { worker.run(stop).await }
+    });
+    let served = http::serve(listener, state, Timeouts::default()).await;
+    stop.cancel();
+    working.await?;
+    signals.abort();
+    db.close().await;
+    served?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+#[expect(clippy::too_many_arguments, reason = "called once, from the function above")]
+fn parts(
+    db: &Db,
+    catalog: &CatalogHandle,
+    services: &Services,
+    identity: Arc<GithubIdentity>,
+    github: GithubClient,
+    settings: &Settings,
+    secrets: &Secrets,
+    site: Site,
+    stop: CancellationToken,
+) -> Result<Parts, Failure> {
+    let key = SealKey::new(secrets.key.expose_secret())?;
+    let oauth = GithubOauth::new(
+        OauthOptions {
+            web: Url::parse(&settings.github.web_url)?,
+            client_id: settings.github.client_id.clone(),
+            client_secret: secrets.github_client_secret.clone(),
+            // Who someone is needs no scope; teams are read with the server's own token.
+            scopes: Vec::new(),
+            timeout: GITHUB_PATIENCE,
+        },
+        github,
+    )?;
+    let sign_in = GithubSignIn { oauth, redirect: settings.public_url.join("/auth/callback")? };
+    let tokens = ActionsTokens {
+        oidc: ActionsOidc::new(&settings.github.oidc_issuer, &settings.github.oidc_audience)?,
+        db: db.clone(),
+    };
+    let people = People::new(db.clone(), catalog.clone(), identity, key.clone());
+    Ok(Parts {
+        services: services.clone(),
+        portal: Arc::new(services.clone()),
+        catalog: catalog.clone(),
+        sessions: Sessions::new(db.clone(), people, Arc::new(sign_in), key.clone()),
+        ci: CiSessions::new(db.clone(), catalog.clone(), services.clone(), Arc::new(tokens), key),
+        once: Once::new(db.clone()),
+        live: Live::new(db.clone()),
+        health: Health::new(db.clone()),
+        site,
+        public_url: settings.public_url.clone(),
+        github_web: Url::parse(&settings.github.web_url)?,
+        webhook_secret: secrets.github_webhook_secret.clone(),
+        behind_proxy: settings.behind_proxy,
+        rates: Rates::default(),
+        stop,
+    })
+}
+
+async fn worker(db: &Db, catalog: &CatalogHandle, github: Arc<dyn Github>, settings: &Settings) -> Reconciler {
+    let aws = Aws::connect(AwsOptions { region: Some(settings.region.clone()), ..AwsOptions::default() }).await;
+    let engines = Engines { ecs_codedeploy: Arc::new(EcsCodedeploy::new(aws)) };
+    let seconds = |count: i64| Duration::from_secs(u64::try_from(count).unwrap_or_default());
+    let options = Options {
+        lease: seconds(settings.worker.lease_seconds),
+        settle: seconds(settings.worker.settle_seconds),
+        concurrency: settings.worker.concurrency,
+        ..Options::new(uuid::Uuid::now_v7().to_string())
+    };
+    Reconciler::new(db.clone(), catalog.clone(), engines, github, options)
+}
+
+/// SIGTERM and SIGINT stop; SIGHUP reads the configuration again, and keeps the old one if the new one is wrong.
+async fn signals(path: PathBuf, services: Services, catalog: CatalogHandle, stop: CancellationToken) {
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
+    else {
+        tracing::error!("signals cannot be listened to; end the process with SIGKILL");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => reload(&path, &services, &catalog).await,
+        }
+    }
+    stop.cancel();
+}
+
+async fn reload(path: &Path, services: &Services, catalog: &CatalogHandle) {
+    let loaded = match config::load(path) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            tracing::error!("the configuration stays as it was:\n{problems}");
+            return;
+        }
+    };
+    // The event first: a configuration that could not be recorded is not put in force.
+    if let Err(error) = services.configuration_loaded(&loaded.hash, &loaded.text).await {
+        tracing::error!(%error, "the configuration stays as it was: its audit event could not be written");
+        return;
+    }
+    catalog.set(loaded.catalog);
+    tracing::info!(version = %&loaded.hash[..12], "configuration reloaded");
+    if let Err(error) = services.configuration_changed().await {
+        tracing::warn!(%error, "waiting deployments will be judged by the new configuration within half a minute");
+    }
+}
