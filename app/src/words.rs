@@ -33,6 +33,11 @@ pub fn utc(at: Timestamp) -> String {
     }
 }
 
+/// Keeps a figure and its percent sign on one line.
+pub fn tied(text: &str) -> String {
+    text.replace(" %", "\u{a0}%")
+}
+
 /// `1 commit`, `2 commits`.
 pub fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })

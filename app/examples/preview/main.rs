@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p tidegate-app --features ssr --example preview` listens on <http://127.0.0.1:4600> (or on `PREVIEW_PORT`).
 //! The style sheet is read from `style/` at each request; the islands run when `$CARGO_TARGET_DIR/site` was built.
-//! Cookies: `theme` (light, dark), `as=nobody` (signed out), `world=empty`.
+//! Cookies: `theme` (light, dark), `as=nobody` (signed out), `world=empty`, `world=hostile`.
 
 mod portal;
 mod world;
@@ -31,6 +31,7 @@ use tokio::sync::broadcast;
 struct Preview {
     sample: Arc<Sample>,
     empty: Arc<Sample>,
+    hostile: Arc<Sample>,
     assets: SiteAssets,
     changes: broadcast::Sender<String>,
     /// Of the last form; shown once.
@@ -64,7 +65,7 @@ async fn main() -> std::io::Result<()> {
     let tell = changes.clone();
     let sample = Sample::new(move |id, version| {
         // Nobody may be listening.
-        let _ = tell.send(format!(r#"{{"deployment":"{id}","version":{version}}}"#));
+        let _ = tell.send(format!("{id} {version}"));
     });
     for (id, state) in sample.ids() {
         println!("{:18} /deployments/{id}", state.words());
@@ -72,6 +73,11 @@ async fn main() -> std::io::Result<()> {
     let preview = Preview {
         sample: Arc::new(sample),
         empty: Arc::new(Sample::empty()),
+        hostile: Arc::new(Sample::with_text(
+            "<script>alert(1)</script> and a-word-without-a-place-to-break-"
+                .repeat(3)
+                .as_str(),
+        )),
         assets: assets(),
         changes,
         flash: Arc::default(),
@@ -128,17 +134,17 @@ fn visitor(headers: &HeaderMap, flash: Option<Flash>) -> Visitor {
 }
 
 async fn page(State(preview): State<Preview>, request: Request) -> Response {
-    let shown = request.headers().get("x-morph").is_none();
+    let shown = request.headers().get("x-live").is_none();
     let flash = if shown {
         preview.flash.lock().ok().and_then(|mut flash| flash.take())
     } else {
         None
     };
     let visitor = visitor(request.headers(), flash);
-    let sample = if cookie(request.headers(), "world").as_deref() == Some("empty") {
-        preview.empty
-    } else {
-        preview.sample
+    let sample = match cookie(request.headers(), "world").as_deref() {
+        Some("empty") => preview.empty,
+        Some("hostile") => preview.hostile,
+        _ => preview.sample,
     };
     let handler = leptos_axum::render_app_async_with_context(
         move || {
@@ -167,9 +173,13 @@ async fn events(State(preview): State<Preview>) -> impl IntoResponse {
     let mut changes = preview.changes.subscribe();
     let (sender, receiver) = tokio::sync::mpsc::channel::<Result<sse::Event, Infallible>>(16);
     tokio::spawn(async move {
+        let hello = sse::Event::default().event("hello").data("");
+        if sender.send(Ok(hello)).await.is_err() {
+            return;
+        }
         while let Ok(change) = changes.recv().await {
             if sender
-                .send(Ok(sse::Event::default().event("change").data(change)))
+                .send(Ok(sse::Event::default().event("deployment").data(change)))
                 .await
                 .is_err()
             {

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use tidegate_domain::{Timestamp, release::Commit};
 
 /// As many as are read at a glance; the rest opens.
-const AT_A_GLANCE: usize = 4;
+const AT_A_GLANCE: usize = 5;
 
 pub(crate) fn commit_list(commits: &[Commit], now: Timestamp) -> impl IntoView + use<> {
     let (first, rest) = commits.split_at(commits.len().min(AT_A_GLANCE));
@@ -45,5 +45,5 @@ fn commit(commit: &Commit, now: Timestamp) -> impl IntoView + use<> {
 
 /// A link to GitHub's page of the comparison.
 pub(crate) fn compare(url: &str) -> AnyView {
-    outside(url, "Compare on GitHub")
+    outside(url, "compare")
 }

@@ -22,12 +22,16 @@ pub(crate) fn text_area(
                 maxlength="2000"
                 required=required
                 aria-describedby=(!hint.is_empty()).then(|| hint_id.clone())
-            >
-                {typed.unwrap_or_default().to_owned()}
-            </textarea>
+                inner_html=escaped(typed.unwrap_or_default())
+            ></textarea>
             {(!hint.is_empty()).then(|| view! { <p class="hint" id=hint_id>{hint}</p> })}
         </div>
     }
+}
+
+/// Leptos leaves the children of a text area as they are: what a person typed would be read as HTML.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// One choice of many; the empty value stands for `all`.

@@ -13,7 +13,7 @@ pub(crate) fn flash(flash: Flash) -> impl IntoView {
         <div class=class role=role data-flash=if flash.tone == Tone::Done { "done" } else { "failed" }>
             {icon(drawing)}
             <p>
-                <strong>{flash.title}</strong>
+                <strong>{flash.title} "."</strong>
                 {flash.detail.map(|detail| view! { " " <span>{detail}</span> })}
             </p>
         </div>

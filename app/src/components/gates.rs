@@ -2,9 +2,10 @@
 
 use super::{
     icon::Icon,
-    label::{outside, when},
+    label::when,
     state::{Meaning, mark},
 };
+use crate::words::tied;
 use leptos::prelude::*;
 use tidegate_domain::{GateStatus, Timestamp, Verdict};
 
@@ -29,14 +30,18 @@ fn gate(status: &GateStatus, now: Timestamp) -> impl IntoView + use<> {
                 .clone()
                 .unwrap_or_else(|| if passed { "passed" } else { "failed" }.to_owned());
             let verdict = if passed {
-                mark(Meaning::Good, Icon::Check, words).into_any()
+                mark(Meaning::Good, Icon::Check, tied(&words)).into_any()
             } else {
                 mark(Meaning::Bad, Icon::Cross, format!("failed: {words}")).into_any()
             };
             let link = result
                 .url
                 .as_ref()
-                .map_or_else(|| name.clone().into_any(), |url| outside(url, name.clone()));
+                .filter(|url| url.starts_with("https://") || url.starts_with("http://"))
+                .map_or_else(
+                    || name.clone().into_any(),
+                    |url| view! { <a href=url.clone() rel="noreferrer">{name.clone()}</a> }.into_any(),
+                );
             (verdict, link, Some(result.reported_at))
         }
     };

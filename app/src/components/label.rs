@@ -10,15 +10,24 @@ pub(crate) fn when(at: Timestamp, now: Timestamp) -> impl IntoView {
     view! { <time datetime=at.to_string() title=utc(at)>{relative(at, now)}</time> }
 }
 
-/// A person by login.
-pub(crate) fn person(login: &str) -> impl IntoView + use<> {
-    let initial: String = login.chars().take(1).collect::<String>().to_uppercase();
+/// Who did it: a person by login, or a machine by its name. CI is named by its repository on hover.
+pub(crate) fn person(label: &str) -> AnyView {
+    if let Some(repository) = label.strip_prefix("CI of ") {
+        return view! { <span class="person machine" title=format!("CI of {repository}")>"CI"</span> }.into_any();
+    }
+    if label == "Tidegate" {
+        return view! { <span class="person machine">{label.to_owned()}</span> }.into_any();
+    }
+    let initial: String = label.chars().take(1).collect::<String>().to_uppercase();
     view! {
         <span class="person">
-            <span class="avatar" aria-hidden="true">{initial}</span>
-            {login.to_owned()}
+            <span class="avatar" aria-hidden="true">
+                {initial}
+            </span>
+            {label.to_owned()}
         </span>
     }
+    .into_any()
 }
 
 /// The short form of a digest; the whole of it on hover and when copied from the title.

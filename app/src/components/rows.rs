@@ -46,10 +46,9 @@ fn row(item: &DeploymentSummary, with_service: bool, now: Timestamp) -> impl Int
         <tr data-item="">
             <td class="cell-state">
                 {state(item.state)}
-                {item
-                    .traffic
-                    .filter(|_| item.state.is_in_flight())
-                    .map(|share| view! { <span class="share">{format!("{share} %")}</span> {traffic::bar(Some(share), None)} })}
+                {item.traffic.filter(|_| item.state.is_in_flight()).map(|share| view! {
+                    <span class="moves">{traffic::bar(Some(share), None)} <span class="share">{format!("{share}\u{a0}%")}</span></span>
+                })}
             </td>
             <td class="cell-release">
                 <a class="hash" href=href data-open="">{item.label.clone()}</a>

@@ -55,7 +55,7 @@ const fn drawing(kind: EventKind) -> (Icon, Meaning) {
         K::GateReported => (Icon::Shield, Meaning::Quiet),
         K::DeploymentRequested => (Icon::Dot, Meaning::Quiet),
         K::DeploymentBlocked => (Icon::Alert, Meaning::Waiting),
-        K::DeploymentPrepared => (Icon::Hand, Meaning::Waiting),
+        K::DeploymentPrepared => (Icon::Search, Meaning::Quiet),
         K::ApprovalGiven => (Icon::Check, Meaning::Good),
         K::ApprovalInvalidated => (Icon::Ban, Meaning::Waiting),
         K::DeploymentRejected => (Icon::Cross, Meaning::Bad),
@@ -93,7 +93,7 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
             )
         }
         K::DeploymentBlocked => (
-            "held up".to_owned(),
+            "holds it up".to_owned(),
             data.get("blockers").and_then(Value::as_array).map(|blockers| {
                 blockers
                     .iter()
@@ -109,7 +109,7 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
             }),
         ),
         K::DeploymentPrepared => (
-            "read what would change".to_owned(),
+            "reads what would change".to_owned(),
             text(data, "revision").map(|hash| format!("revision {}", hash.chars().take(10).collect::<String>())),
         ),
         K::ApprovalGiven => {
@@ -126,26 +126,26 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
                 .and_then(Value::as_str)
                 .unwrap_or("someone");
             (
-                format!("the approval of {who} became void"),
+                format!("voids the approval of {who}"),
                 text(data, "why").map(shorten_hashes),
             )
         }
-        K::DeploymentRejected => plain("rejected"),
+        K::DeploymentRejected => plain("rejected it"),
         K::DeploymentCancelled => (
-            "cancelled".to_owned(),
+            "cancelled it".to_owned(),
             text(data, "asked_by").map(|who| format!("asked for by {who}, before the cloud had been asked")),
         ),
         K::DeploymentExpired => plain(match text(data, "what") {
-            Some("execution") => "expired: approved, but did not start in time",
-            _ => "expired: not approved in time",
+            Some("execution") => "expires it: approved, but not started in time",
+            _ => "expires it: not approved in time",
         }),
-        K::DeploymentSuperseded => plain("superseded by a newer request"),
+        K::DeploymentSuperseded => plain("replaces it by a newer request"),
         K::DeploymentQueued => plain(match data.pointer("/authority/kind").and_then(Value::as_str) {
-            Some("quorum") => "the quorum is reached: queued",
-            Some("rollback") => "queued: a rollback needs no new approval",
-            _ => "queued: the policy asks for no approval",
+            Some("quorum") => "queues it: enough people approved",
+            Some("rollback") => "queues it: a rollback needs no new approval",
+            _ => "queues it: the policy asks for no approval",
         }),
-        K::DeploymentStarted => plain("started"),
+        K::DeploymentStarted => plain("starts it"),
         K::CloudIntended => {
             let attempt = data.get("attempt").and_then(Value::as_i64).unwrap_or(1);
             let call = text(data, "call").unwrap_or("a call");
@@ -159,16 +159,16 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
         K::RollbackRequested => plain("asked to roll back"),
         K::RollbackStarted => {
             let why = match text(data, "cause") {
-                Some("person") => "rolls back, as asked",
-                Some("deadline") => "rolls back: the deadline passed",
-                _ => "AWS rolls back by itself",
+                Some("person") => "rolls it back, as asked",
+                Some("deadline") => "rolls it back: the deadline passed",
+                _ => "sees AWS roll it back by itself",
             };
             (why.to_owned(), text(data, "rollback").map(|id| format!("by {id}")))
         }
-        K::DeploymentSucceeded => (took("succeeded", data), None),
-        K::DeploymentRolledBack => (took("rolled back", data), None),
+        K::DeploymentSucceeded => (took("sees it succeed", data), None),
+        K::DeploymentRolledBack => (took("sees it rolled back", data), None),
         K::DeploymentFailed => (
-            "failed".to_owned(),
+            "sees it fail".to_owned(),
             text(data, "message").map(|message| match text(data, "code") {
                 Some(code) => format!("{code}: {message}"),
                 None => message.to_owned(),
@@ -188,7 +188,7 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
             text(data, "release").or_else(|| text(data, "digest")).map(short),
         ),
         K::AccessDenied => (
-            "refused".to_owned(),
+            "was refused".to_owned(),
             text(data, "why").or_else(|| text(data, "what")).map(str::to_owned),
         ),
         K::WorkerWarning => (
@@ -217,26 +217,29 @@ fn concluded(data: &Value) -> (String, Option<String>) {
     let call = text(data, "call").unwrap_or("the call");
     let result = |member| data.pointer(&format!("/result/{member}")).and_then(Value::as_str);
     match result("outcome") {
-        Some("done") => (format!("{call} took effect"), result("id").map(str::to_owned)),
+        Some("done") => (
+            format!("learns that {call} took effect"),
+            result("id").map(str::to_owned),
+        ),
         Some("refused") => (
-            format!("{call} was refused"),
+            format!("learns that {call} was refused"),
             Some(format!(
                 "{}: {}",
                 result("code").unwrap_or("error"),
                 result("message").unwrap_or_default()
             )),
         ),
-        Some("nothing_happened") => (format!("{call} never took effect"), None),
-        _ => (format!("{call}: outcome not known yet"), None),
+        Some("nothing_happened") => (format!("learns that {call} never took effect"), None),
+        _ => (format!("does not know yet how {call} ended"), None),
     }
 }
 
 fn progressed(data: &Value) -> (String, Option<String>) {
     let back = data.get("of_rollback").is_some();
     let subject = if back {
-        "the rollback is"
+        "sees the rollback"
     } else {
-        "the cloud deployment is"
+        "sees the cloud deployment"
     };
     let mut what = format!(
         "{subject} {}",
@@ -246,18 +249,23 @@ fn progressed(data: &Value) -> (String, Option<String>) {
         let version = if back { "old" } else { "new" };
         what.push_str(&format!(", {share} % on the {version} version"));
     }
-    let moved: Vec<String> = data
-        .get("lifecycle")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter(|event| text(event, "status") != Some("pending"))
-        .map(|event| {
-            let status = event.get("status").map_or_else(|| "unknown".to_owned(), word);
-            format!("{} {status}", text(event, "name").unwrap_or("an event"))
-        })
+    let mut moved: Vec<(String, Vec<&str>)> = Vec::new();
+    for event in data.get("lifecycle").and_then(Value::as_array).into_iter().flatten() {
+        let status = event.get("status").map_or_else(|| "unknown".to_owned(), word);
+        if status == "pending" {
+            continue;
+        }
+        let name = text(event, "name").unwrap_or("an event");
+        match moved.iter_mut().find(|(other, _)| *other == status) {
+            Some((_, names)) => names.push(name),
+            None => moved.push((status, vec![name])),
+        }
+    }
+    let moved: Vec<String> = moved
+        .iter()
+        .map(|(status, names)| format!("{} {status}", names.join(", ")))
         .collect();
-    (what, (!moved.is_empty()).then(|| moved.join(", ")))
+    (what, (!moved.is_empty()).then(|| moved.join("; ")))
 }
 
 /// Hashes of 64 digits are for machines: the first ten do on a screen.
@@ -309,7 +317,7 @@ mod tests {
         assert_eq!(
             said(EventKind::ApprovalInvalidated, data),
             (
-                "the approval of ben became void".to_owned(),
+                "voids the approval of ben".to_owned(),
                 Some("image digest changed from a1a1a1a1a1… to b2b2b2b2b2…".to_owned())
             )
         );
@@ -322,7 +330,7 @@ mod tests {
         assert_eq!(
             said(EventKind::CloudProgressed, data),
             (
-                "the cloud deployment is in progress, 10 % on the new version".to_owned(),
+                "sees the cloud deployment in progress, 10 % on the new version".to_owned(),
                 Some("Install succeeded".to_owned())
             )
         );

@@ -6,10 +6,20 @@ use super::{
     sentence::{Sentence, sentence},
 };
 use leptos::prelude::*;
-use tidegate_domain::{Actor, Timestamp, audit::RecordedEvent};
+use tidegate_domain::{Actor, EventKind, Timestamp, audit::RecordedEvent};
 
 pub(crate) fn timeline(events: &[RecordedEvent], now: Timestamp) -> impl IntoView + use<> {
-    let entries = events.iter().map(|event| entry(event, now)).collect_view();
+    // An intended call is told by how it ended, once that is known.
+    let told = |index: usize| {
+        events[index].event.kind != EventKind::CloudIntended
+            || !events[index..]
+                .iter()
+                .any(|later| later.event.kind == EventKind::CloudConcluded)
+    };
+    let entries = (0..events.len())
+        .filter(|index| told(*index))
+        .map(|index| entry(&events[index], now))
+        .collect_view();
     view! { <ol class="timeline">{entries}</ol> }
 }
 

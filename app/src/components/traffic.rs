@@ -15,7 +15,7 @@ pub(crate) fn bar(share: Option<u8>, plan: Option<TrafficPlan>) -> impl IntoView
         .unwrap_or_default()
         .into_iter()
         .filter(|(at, _)| *at < 100)
-        .map(|(at, _)| view! { <rect class="tick" x=f32::from(at) - 0.2 y="0" width="0.4" height="8"></rect> })
+        .map(|(at, _)| view! { <line class="tick" x1=at x2=at y1="0" y2="8"></line> })
         .collect_view();
     view! {
         <svg class="traffic" viewBox="0 0 100 8" preserveAspectRatio="none" role="img" aria-label=words>

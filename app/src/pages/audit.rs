@@ -1,6 +1,6 @@
 //! The audit log: every event, newest first, with its sequence number and its filters in the address.
 
-use super::{load, main};
+use super::{Live, load, main};
 use crate::{
     components::{
         empty::empty,
@@ -107,7 +107,7 @@ fn show(page: AuditPage, filter: &AuditFilter) -> AnyView {
                     <thead>
                         <tr>
                             <th scope="col" class="number">"No."</th>
-                            <th scope="col">"When"</th>
+                            <th scope="col">"When (UTC)"</th>
                             <th scope="col">"Who"</th>
                             <th scope="col">"What"</th>
                             <th scope="col">"About"</th>
@@ -130,7 +130,11 @@ fn show(page: AuditPage, filter: &AuditFilter) -> AnyView {
     let newest = filter.before.map(|_| address(filter, None));
     main(
         "Audit log".to_owned(),
-        if filter.before.is_none() { "all" } else { "" },
+        if filter.before.is_none() {
+            Live::All
+        } else {
+            Live::Still
+        },
         "page audit",
         Some(now),
         view! {
@@ -181,7 +185,7 @@ fn row(recorded: &RecordedEvent, now: Timestamp) -> impl IntoView + use<> {
         <tr data-item="" id=format!("event-{}", recorded.seq)>
             <td class="number cell-seq">{recorded.seq}</td>
             <td class="cell-when">
-                {when(recorded.at, now)} <span class="since">{utc(recorded.at)}</span>
+                <span class="utc">{utc(recorded.at).trim_end_matches(" UTC").to_owned()}</span> {when(recorded.at, now)}
             </td>
             <td class="cell-who">{recorded.event.actor.label()}</td>
             <td class="cell-what">

@@ -1,6 +1,6 @@
 //! Why a page could not be shown: what happened, what was kept, what to do.
 
-use super::{main, not_found, set_status, sign_in, visitor};
+use super::{Live, main, not_found, set_status, sign_in, visitor};
 use crate::{
     components::{empty::empty, icon::Icon},
     portal::PortalError,
@@ -47,7 +47,7 @@ pub(crate) fn page(error: PortalError) -> AnyView {
 fn sorry(title: &'static str, why: String, then: &'static str) -> AnyView {
     main(
         title.to_owned(),
-        "",
+        Live::Still,
         "narrow",
         None,
         view! {
@@ -62,7 +62,7 @@ fn no_access(why: String) -> AnyView {
     let login = visitor().viewer.map(|viewer| viewer.person.login);
     main(
         "No access".to_owned(),
-        "",
+        Live::Still,
         "narrow",
         None,
         view! {

@@ -1,6 +1,6 @@
 //! The history: every deployment, newest first, with its filters in the address.
 
-use super::{load, main};
+use super::{Live, load, main};
 use crate::{
     components::{
         empty::empty,
@@ -94,7 +94,7 @@ fn show(history: History, filter: &HistoryFilter) -> AnyView {
     main(
         "History".to_owned(),
         // An older page stays still: new rows belong on the first one.
-        if filter.after.is_none() { "all" } else { "" },
+        if filter.after.is_none() { Live::All } else { Live::Still },
         "page history",
         Some(now),
         view! {

@@ -1,11 +1,11 @@
 //! Home: every service in every environment — what runs there, since when, by whom, what waits, what moves.
 
-use super::{load, main};
+use super::{Live, load, main};
 use crate::{
     components::{
         empty::{empty, register_command},
         icon::{Icon, icon},
-        label::when,
+        label::{person, when},
         state::{Meaning, mark, state},
         traffic,
     },
@@ -37,41 +37,42 @@ fn show(home: Home, wanted: &str, attention: bool) -> AnyView {
     let moving = cells().filter(|cell| cell.in_flight.is_some()).count();
     let trouble = cells().filter(|cell| cell.last_trouble.is_some()).count();
     let total = home.rows.len();
-    let rows: Vec<&HomeRow> = home
-        .rows
-        .iter()
-        .filter(|row| wanted.is_empty() || row.service.as_str().contains(&wanted))
-        .filter(|row| !attention || row.cells.iter().flatten().any(asks))
-        .collect();
+    let shown = |row: &HomeRow| {
+        (wanted.is_empty() || row.service.as_str().contains(&wanted))
+            && (!attention || row.cells.iter().flatten().any(asks))
+    };
+    let none = !home.rows.iter().any(shown);
     let body = if total == 0 {
         empty(
             Icon::Package,
             "No services yet",
             view! {
                 <p>"Name your services in " <code>"tidegate.toml"</code> ", then load it:"</p>
-                <pre class="command" tabindex="0"><code>"tidegate config check && kill -HUP $(pidof tidegate)"</code></pre>
+                <pre class="command" tabindex="0">
+                    <code>"tidegate config check && kill -HUP $(pidof tidegate)"</code>
+                </pre>
             },
-        )
-        .into_any()
-    } else if rows.is_empty() {
-        empty(
-            Icon::Search,
-            if attention {
-                "Nothing asks for attention"
-            } else {
-                "No service has that in its name"
-            },
-            view! { <p><a href="/">"Show all services"</a></p> },
         )
         .into_any()
     } else {
-        matrix(&home, &rows, now).into_any()
+        let title = if attention {
+            "Nothing here asks for attention"
+        } else {
+            "No service has that in its name"
+        };
+        view! {
+            {matrix(&home, shown, now)}
+            <div data-none="" hidden=!none>
+                {empty(Icon::Search, title, view! { <p><a href="/">"Show all services"</a></p> })}
+            </div>
+        }
+        .into_any()
     };
     let nothing_yet = total > 0 && cells().all(|cell| cell.current.is_none() && !asks(cell));
     let first = home.rows.first().map(|row| row.service.to_string()).unwrap_or_default();
     main(
         "Services".to_owned(),
-        "all",
+        Live::All,
         "page home",
         Some(now),
         view! {
@@ -107,7 +108,7 @@ fn summary(total: usize, waiting: usize, moving: usize, trouble: usize) -> impl 
     }
 }
 
-fn matrix(home: &Home, rows: &[&HomeRow], now: Timestamp) -> impl IntoView + use<> {
+fn matrix<F: Fn(&HomeRow) -> bool>(home: &Home, shown: F, now: Timestamp) -> impl IntoView + use<F> {
     let heads = home
         .environments
         .iter()
@@ -125,7 +126,8 @@ fn matrix(home: &Home, rows: &[&HomeRow], now: Timestamp) -> impl IntoView + use
         .iter()
         .map(|environment| environment.name.to_string())
         .collect();
-    let rows = rows
+    let rows = home
+        .rows
         .iter()
         .map(|row| {
             let service = row.service.to_string();
@@ -136,7 +138,7 @@ fn matrix(home: &Home, rows: &[&HomeRow], now: Timestamp) -> impl IntoView + use
                 .map(|(one, name)| cell(one.as_ref(), name, now))
                 .collect_view();
             view! {
-                <tr data-item="" data-name=service.clone()>
+                <tr data-item="" data-name=service.clone() hidden=!shown(row)>
                     <th scope="row">
                         <a href=format!("/services/{service}") data-open="">{service.clone()}</a>
                         <span class="muted">{row.description.clone()}</span>
@@ -172,7 +174,7 @@ fn cell(cell: Option<&Cell>, environment: &str, now: Timestamp) -> impl IntoView
                     <span class="sr">"Runs "</span>
                     {current.label.clone()}
                 </a>
-                <span class="since">{when(current.finished_at.unwrap_or(current.requested_at), now)} " by " {current.requested_by.clone()}</span>
+                <span class="since">{when(current.finished_at.unwrap_or(current.requested_at), now)} " by " {person(&current.requested_by)}</span>
             </p>
         }
         .into_any(),

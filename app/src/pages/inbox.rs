@@ -1,6 +1,6 @@
 //! The inbox: what waits on the viewer, what they asked for, what waits on others.
 
-use super::{load, main, visitor};
+use super::{Live, load, main, visitor};
 use crate::{
     components::{
         empty::empty,
@@ -64,7 +64,7 @@ fn show(inbox: Inbox) -> AnyView {
     };
     main(
         title,
-        "all",
+        Live::All,
         "page inbox",
         Some(now),
         view! {

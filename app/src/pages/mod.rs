@@ -14,19 +14,42 @@ use crate::{portal::PortalError, visitor::Visitor};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use std::future::Future;
-use tidegate_domain::Timestamp;
+use tidegate_domain::{Timestamp, id::DeploymentId};
 
-/// `<main>` of a page. `live`: which changes concern it — a deployment's id, `all`, or nothing.
+/// Which changes concern a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Live {
+    /// None: it stays as it is.
+    Still,
+    /// Any.
+    All,
+    /// Those of one deployment, which the page shows as of this version.
+    One(DeploymentId, i64),
+}
+
+/// `<main>` of a page.
 pub(crate) fn main(
     title: String,
-    live: &str,
+    live: Live,
     class: &'static str,
     now: Option<Timestamp>,
     body: impl IntoView,
 ) -> AnyView {
+    let (concern, version) = match live {
+        Live::Still => (None, None),
+        Live::All => (Some("all".to_owned()), None),
+        Live::One(id, version) => (Some(id.to_string()), Some(version)),
+    };
     view! {
         <Title text=format!("{title} · Tidegate") />
-        <main id="main" tabindex="-1" class=class data-live=live.to_owned() data-now=now.map(|now| now.millis().to_string())>
+        <main
+            id="main"
+            tabindex="-1"
+            class=class
+            data-live=concern
+            data-version=version.map(|version| version.to_string())
+            data-now=now.map(|now| now.millis().to_string())
+        >
             {body}
         </main>
     }

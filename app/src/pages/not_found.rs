@@ -1,6 +1,6 @@
 //! There is no such page.
 
-use super::{main, set_status};
+use super::{Live, main, set_status};
 use crate::components::{empty::empty, icon::Icon};
 use leptos::prelude::*;
 
@@ -12,7 +12,7 @@ pub(crate) fn page() -> impl IntoView {
 pub(crate) fn show(what: String) -> AnyView {
     main(
         "Not found".to_owned(),
-        "",
+        Live::Still,
         "narrow",
         None,
         view! {

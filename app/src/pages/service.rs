@@ -1,6 +1,6 @@
 //! A service: what runs where, its releases with their gates, a form to request a deployment, its history.
 
-use super::{load, main, visitor};
+use super::{Live, load, main, visitor};
 use crate::{
     components::{
         empty::{empty, register_command},
@@ -83,7 +83,7 @@ fn show(page: ServicePage) -> AnyView {
     };
     main(
         name.clone(),
-        "all",
+        Live::All,
         "page service",
         Some(now),
         view! {
@@ -127,7 +127,7 @@ fn target_card(target: &Target, cell: Option<&Cell>, now: Timestamp) -> impl Int
             <p class="target-line">
                 <a class="lead" href=format!("/deployments/{}", one.id)>{state(one.state)} <span class="hash">{one.label.clone()}</span></a>
                 " "
-                <span class="muted">{when(one.finished_at.unwrap_or(one.requested_at), now)} " by " {one.requested_by.clone()}</span>
+                <span class="muted">{when(one.finished_at.unwrap_or(one.requested_at), now)} " by " {person(&one.requested_by)}</span>
             </p>
         }
     };
@@ -244,6 +244,7 @@ fn request(row: &ReleaseRow, service: &Service) -> impl IntoView + use<> {
             <summary class="button">{icon(Icon::Go)} "Deploy…"</summary>
             <form method="post" action="/deployments" data-keep="">
                 <input type="hidden" name="release" value=id />
+                <input type="hidden" name="return_to" value=format!("/services/{}", service.name) />
                 <div class="field">
                     <label for=format!("environment-{short}")>"To"</label>
                     <select id=format!("environment-{short}") name="environment">{options}</select>

@@ -1,6 +1,6 @@
 //! Before anything else: sign in with GitHub.
 
-use super::{main, visitor};
+use super::{Live, main, visitor};
 use crate::components::icon::{Icon, icon};
 use leptos::prelude::*;
 use leptos_router::hooks::{use_location, use_query_map};
@@ -29,7 +29,7 @@ pub(crate) fn view() -> AnyView {
     let again = visitor().viewer.is_some();
     main(
         "Sign in".to_owned(),
-        "",
+        Live::Still,
         "narrow sign-in",
         None,
         view! {

@@ -41,7 +41,6 @@ pub(super) fn section(page: &DeploymentPage) -> impl IntoView + use<> {
                 <span class="muted">{counted(count, "commit", "commits")} {over}</span>
             </h2>
             {commits}
-            {page.compare_url.as_deref().map(|url| view! { <p class="compare">{compare(url)}</p> })}
             {image(page)}
             {task_definition(page)}
         </section>
@@ -57,15 +56,15 @@ fn image(page: &DeploymentPage) -> impl IntoView + use<> {
         .map(|running| {
             let same = *running == page.deployment.digest;
             view! {
-                {digest(running)}
-                {if same { " (the same image)".into_any() } else { view! { <span class="arrow" aria-label="becomes">"→"</span> }.into_any() }}
+                {digest(running)} " " {if same { " (the same image)".into_any() } else { view! { <span class="arrow" aria-label="becomes">"→"</span> }.into_any() }}
             }
         });
+    let compare = page.compare_url.as_deref().map(compare);
     let run = page.release.run_url.as_deref().map(|url| outside(url, "CI run"));
     view! {
         <dl class="pairs">
             <dt>"Image"</dt>
-            <dd>{running} {digest(&page.deployment.digest)}</dd>
+            <dd>{running} " " {digest(&page.deployment.digest)}</dd>
             <dt>"Source"</dt>
             <dd>
                 <span>{page.release.repository.clone()}</span>
@@ -73,6 +72,8 @@ fn image(page: &DeploymentPage) -> impl IntoView + use<> {
                 <code class="hash">{page.release.commit.short().to_owned()}</code>
                 " "
                 {run}
+                " "
+                {compare}
             </dd>
         </dl>
     }

@@ -184,6 +184,10 @@ fn approve(page: &DeploymentPage, visitor: &Visitor) -> AnyView {
         .as_ref()
         .and_then(|flash| flash.typed("approve", "comment"));
     view! {
+        <p class="look-again" data-look-again="" role="alert" hidden>
+            {icon(Icon::Alert)} " What you were looking at has changed. "
+            <button class="button" type="button">"I have looked again"</button>
+        </p>
         <form class="approve" method="post" action=format!("/deployments/{}/approve", page.deployment.id) data-keep="">
             <input type="hidden" name="revision" value=seen.to_string() />
             <button class="button primary wide" data-key="a">

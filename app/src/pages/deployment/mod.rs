@@ -8,7 +8,7 @@ mod next;
 mod rollout;
 mod safety;
 
-use super::{load, main, visitor};
+use super::{Live, load, main, visitor};
 use crate::{
     components::{
         label::{person, revision, when},
@@ -54,14 +54,14 @@ fn show(page: DeploymentPage) -> AnyView {
     let count = page.events.len();
     main(
         title,
-        &deployment.id.to_string(),
+        Live::One(deployment.id, page.version),
         "page deployment",
         Some(now),
         view! {
             {head(&page)}
             {next::banner(&page)}
-            {rollout::section(&page)}
             <div class="answers">
+                {rollout::section(&page)}
                 {changes::section(&page)}
                 {safety::section(&page)}
                 {decision::section(&page, &visitor)}

@@ -5,14 +5,13 @@ use crate::{
         icon::{Icon, icon},
         sentence::shorten_hashes,
         state::{Meaning, meaning},
-        traffic,
     },
     model::DeploymentPage,
     words::{counted, listed, relative, utc},
 };
 use leptos::prelude::*;
 use tidegate_domain::{
-    State, StateName, Timestamp,
+    State, Timestamp,
     deployment::{Authority, Expiry, RollbackCause},
     name::TeamSlug,
     time::span_words,
@@ -35,12 +34,6 @@ pub(super) fn banner(page: &DeploymentPage) -> impl IntoView + use<> {
         Meaning::Bad => Icon::Alert,
         Meaning::Quiet => Icon::Clock,
     };
-    let planned = matches!(
-        name,
-        StateName::Requested | StateName::AwaitingApproval | StateName::Queued
-    )
-    .then(|| page.target.as_ref().map(|target| traffic::steps(target.traffic, None)))
-    .flatten();
     view! {
         <section class=format!("next {}", meaning(name).class()) aria-label="What happens next">
             {icon(drawing)}
@@ -49,7 +42,6 @@ pub(super) fn banner(page: &DeploymentPage) -> impl IntoView + use<> {
                 " "
                 <span>{detail}</span>
             </p>
-            {planned}
         </section>
     }
 }

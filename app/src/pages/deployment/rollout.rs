@@ -11,7 +11,7 @@ use crate::{
 };
 use leptos::prelude::*;
 use tidegate_domain::{
-    State, Timestamp, TrafficPlan,
+    State, Timestamp,
     deployment::{LifecycleEvent, LifecycleStatus, Progress, Run},
     time::span_words,
 };
@@ -40,11 +40,10 @@ pub(super) fn section(page: &DeploymentPage) -> impl IntoView + use<> {
                     <span class="from"><span class="hash">{previous}</span> " " {share.map(|share| format!("{} %", 100 - share.min(100)))}</span>
                 </p>
                 {traffic::bar(share, Some(plan))}
-                {traffic::steps(plan, share)}
+                <div class="rollout-facts">{traffic::steps(plan, share)} {facts(run, page.now)}</div>
             </div>
             {lifecycle("CodeDeploy", run.cloud_deployment.clone(), run.progress.as_ref(), page.now)}
             {back.map(|(progress, id)| lifecycle("Rollback", id, progress.as_ref(), page.now))}
-            {facts(run, plan, page.now)}
         </section>
     })
 }
@@ -109,15 +108,13 @@ fn step(event: &LifecycleEvent, now: Timestamp) -> impl IntoView + use<> {
     }
 }
 
-fn facts(run: &Run, plan: TrafficPlan, now: Timestamp) -> impl IntoView + use<> {
+fn facts(run: &Run, now: Timestamp) -> impl IntoView + use<> {
     view! {
-        <dl class="pairs">
-            <dt>"Started"</dt>
-            <dd>{when(run.started_at, now)}</dd>
-            <dt>"Plan"</dt>
-            <dd>{plan.to_string()}</dd>
-            <dt>"Operation"</dt>
-            <dd><code class="hash" title=run.operation.to_string()>{run.operation.short()}</code></dd>
-        </dl>
+        <p>
+            "started " {when(run.started_at, now)} " · operation "
+            <code class="hash" title=run.operation.to_string()>
+                {run.operation.short()}
+            </code>
+        </p>
     }
 }

@@ -1,0 +1,173 @@
+//! Follows the server's stream of changes; when one concerns this page, asks for the page again and exchanges what
+//! differs in place, so that focus, scroll position, open parts and typed text stay (U3).
+
+use super::dom::{EXCHANGED, after, document, find, on, on_document, tell, text, window};
+use js_sys::Date;
+use leptos::{
+    task::spawn_local,
+    wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen},
+};
+use std::{cell::RefCell, rc::Rc};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Event, EventSource, MessageEvent, RequestCache, RequestInit, Response};
+
+#[wasm_bindgen(module = "/src/islands/exchange.js")]
+extern "C" {
+    /// Exchanges `<main>` and the title for those of `html`. False when there is nothing to exchange.
+    #[wasm_bindgen(catch)]
+    async fn exchange(idiomorph: &str, html: &str) -> Result<JsValue, JsValue>;
+}
+
+/// The shortest pause between two exchanges.
+const PAUSE_MILLIS: i32 = 400;
+/// Before connecting anew where the browser gave up.
+const CONNECT_AGAIN_MILLIS: i32 = 5_000;
+
+#[derive(Default)]
+struct Live {
+    idiomorph: String,
+    busy: bool,
+    again: bool,
+    connected_before: bool,
+    stale: bool,
+}
+
+type Shared = Rc<RefCell<Live>>;
+
+pub(super) fn start(idiomorph: String) {
+    let Some(main) = find("main[data-live]") else { return };
+    if main.get_attribute("data-live").is_none_or(|concern| concern.is_empty()) {
+        return;
+    }
+    let live = Rc::new(RefCell::new(Live {
+        idiomorph,
+        ..Live::default()
+    }));
+    connect(&live);
+    let shown = Rc::clone(&live);
+    on_document("visibilitychange", move |_: Event| {
+        let stale = shown.borrow().stale;
+        if stale && document().is_some_and(|document| !document.hidden()) {
+            refresh(&shown);
+        }
+    });
+}
+
+fn connect(live: &Shared) {
+    let Ok(source) = EventSource::new("/events") else {
+        return;
+    };
+    let hello = Rc::clone(live);
+    on(&source, "hello", move |_: MessageEvent| {
+        let again = std::mem::replace(&mut hello.borrow_mut().connected_before, true);
+        if again {
+            refresh(&hello);
+        } else {
+            tell("live", "Live");
+        }
+    });
+    let changed = Rc::clone(live);
+    on(&source, "deployment", move |event: MessageEvent| {
+        if concerns(&text(&event.data())) {
+            refresh(&changed);
+        }
+    });
+    let missed = Rc::clone(live);
+    on(&source, "missed", move |_: MessageEvent| refresh(&missed));
+    let failed = Rc::clone(live);
+    let stream = source.clone();
+    on(&source, "error", move |_: Event| {
+        stale(&failed);
+        if stream.ready_state() == EventSource::CLOSED {
+            let failed = Rc::clone(&failed);
+            after(CONNECT_AGAIN_MILLIS, move || connect(&failed));
+        }
+    });
+}
+
+/// Whether a change, `ID VERSION`, is news to this page.
+fn concerns(change: &str) -> bool {
+    let Some(main) = find("main[data-live]") else {
+        return false;
+    };
+    let concern = main.get_attribute("data-live").unwrap_or_default();
+    let (id, version) = change.split_once(' ').unwrap_or((change, ""));
+    let known = main
+        .get_attribute("data-version")
+        .and_then(|known| known.parse::<i64>().ok());
+    let newer = match (known, version.parse::<i64>()) {
+        (Some(known), Ok(version)) => version > known,
+        _ => true,
+    };
+    concern == "all" || (concern == id && newer) || related(id)
+}
+
+/// Whether the page names that deployment in a link: what it waits behind, what it goes back from.
+fn related(id: &str) -> bool {
+    id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+        && find(&format!("main a[href='/deployments/{id}']")).is_some()
+}
+
+fn stale(live: &Shared) {
+    if !std::mem::replace(&mut live.borrow_mut().stale, true) {
+        let time = Date::new_0().to_locale_time_string("default");
+        tell("stale", &format!("Stale since {}", text(&time.into())));
+    }
+}
+
+/// Asks for the page again; a change that comes meanwhile leads to one more time.
+fn refresh(live: &Shared) {
+    {
+        let mut state = live.borrow_mut();
+        if state.busy {
+            state.again = true;
+            return;
+        }
+        state.busy = true;
+    }
+    let live = Rc::clone(live);
+    spawn_local(async move {
+        let idiomorph = live.borrow().idiomorph.clone();
+        match fetch_and_exchange(&idiomorph).await {
+            Ok(()) => {
+                live.borrow_mut().stale = false;
+                tell("live", "Live");
+                if let Some(document) = document()
+                    && let Ok(event) = Event::new(EXCHANGED)
+                {
+                    let _ = document.dispatch_event(&event);
+                }
+            }
+            Err(_) => stale(&live),
+        }
+        after(PAUSE_MILLIS, move || {
+            let again = {
+                let mut state = live.borrow_mut();
+                state.busy = false;
+                std::mem::take(&mut state.again)
+            };
+            if again {
+                refresh(&live);
+            }
+        });
+    });
+}
+
+async fn fetch_and_exchange(idiomorph: &str) -> Result<(), JsValue> {
+    let window = window().ok_or(JsValue::NULL)?;
+    let options = RequestInit::new();
+    options.set_cache(RequestCache::NoStore);
+    let headers = web_sys::Headers::new()?;
+    headers.set("accept", "text/html")?;
+    headers.set("x-live", "1")?;
+    options.set_headers(&headers);
+    let address = window.location().href()?;
+    let response: Response = JsFuture::from(window.fetch_with_str_and_init(&address, &options))
+        .await?
+        .dyn_into()?;
+    if !response.ok() || response.redirected() {
+        return Err(JsValue::NULL);
+    }
+    let html = text(&JsFuture::from(response.text()?).await?);
+    exchange(idiomorph, &html).await.map(drop)
+}

@@ -1,0 +1,318 @@
+//! The pages as a browser without JavaScript gets them: over the sample world of the preview, through the real router.
+#![cfg(feature = "ssr")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot get its page has failed")]
+
+#[path = "../examples/preview/portal.rs"]
+mod portal;
+#[path = "../examples/preview/world.rs"]
+mod world;
+
+use axum::{
+    body::{Body, to_bytes},
+    http::{Request, StatusCode},
+};
+use leptos::prelude::provide_context;
+use portal::Sample;
+use std::sync::Arc;
+use tidegate_app::{
+    Flash, SiteAssets, Tone, Visitor,
+    portal::Portal,
+    shell::{routes, shell},
+};
+use tidegate_domain::StateName;
+
+struct Answer {
+    status: StatusCode,
+    html: String,
+}
+
+impl Answer {
+    /// The text of the page as a person reads it: without tags, with entities read.
+    fn text(&self) -> String {
+        let (mut text, mut inside) = (String::new(), false);
+        for letter in self.html.replace("<!>", "").chars() {
+            match letter {
+                '<' => inside = true,
+                '>' => {
+                    inside = false;
+                    text.push(' ');
+                }
+                letter if !inside => text.push(letter),
+                _ => {}
+            }
+        }
+        let text = text
+            .replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&quot;", "\"")
+            .replace("&amp;", "&");
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    fn says(&self, sentence: &str) {
+        assert!(
+            self.text().contains(sentence),
+            "{sentence:?} is not in:\n{}",
+            self.text()
+        );
+    }
+}
+
+fn dana() -> Visitor {
+    Visitor {
+        viewer: Some(world::viewer()),
+        actor: Some(portal::actor()),
+        ..Visitor::default()
+    }
+}
+
+async fn get(sample: Arc<Sample>, visitor: Visitor, path: &str) -> Answer {
+    assert!(!routes().is_empty());
+    let context = move || {
+        provide_context::<Arc<dyn Portal>>(sample.clone());
+        provide_context(SiteAssets::default());
+        provide_context(visitor.clone());
+    };
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    let response = leptos_axum::render_app_async_with_context(context, shell)(request).await;
+    let status = response.status();
+    let body = to_bytes(response.into_body(), 10_000_000).await.unwrap();
+    Answer {
+        status,
+        html: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}
+
+fn sample() -> Arc<Sample> {
+    Arc::new(Sample::new(|_, _| ()))
+}
+
+/// The page of the first deployment in this state.
+async fn page_of(sample: &Arc<Sample>, state: StateName) -> Answer {
+    let (id, _) = sample.ids().into_iter().find(|(_, other)| *other == state).unwrap();
+    get(sample.clone(), dana(), &format!("/deployments/{id}")).await
+}
+
+#[tokio::test]
+async fn u01_a_waiting_deployment_answers_what_is_it_safe_who_and_what_next() {
+    let page = page_of(&sample(), StateName::AwaitingApproval).await;
+    assert_eq!(page.status, StatusCode::OK);
+    page.says("Needs approval: 1 of security.");
+    page.says("Then it starts at once: 10 % for 5 min, then 100 %: about 5 min of traffic shift. Expires in 23 h.");
+    page.says("6 commits on top of");
+    page.says("all 7 gates passed");
+    page.says("image pinned by digest, registry tags immutable");
+    page.says("carol approved 21 min ago");
+    page.says("someone of security");
+    page.says("ada and ben cannot approve");
+    assert!(
+        page.html.contains("<title>Needs approval · rag"),
+        "the title says the state"
+    );
+}
+
+#[tokio::test]
+async fn u02_every_action_is_a_plain_form() {
+    let sample = sample();
+    let page = page_of(&sample, StateName::AwaitingApproval).await;
+    for (act, field) in [
+        ("approve", "name=\"revision\""),
+        ("reject", "name=\"reason\""),
+        ("cancel", "name=\"reason\""),
+    ] {
+        let start = page.html.find(&format!("/{act}\"")).unwrap();
+        let form = &page.html[start..start + page.html[start..].find("</form>").unwrap()];
+        assert!(page.html[start - 200..start].contains("method=\"post\""), "{act}");
+        assert!(form.contains(field), "{act}: {form}");
+    }
+    let page = page_of(&sample, StateName::Deploying).await;
+    assert!(page.html.contains("/roll-back\""));
+    assert!(!page.html.contains("/approve\""));
+    let page = get(sample, dana(), "/services/rag").await;
+    assert!(page.html.contains("action=\"/deployments\""));
+}
+
+#[tokio::test]
+async fn every_state_has_its_page_and_says_what_happens_next() {
+    let sample = sample();
+    for (state, sentence) in [
+        (
+            StateName::Requested,
+            "Held up by 2 things. vulnerability-scan — failed: 2 HIGH findings in libssl; staging",
+        ),
+        (StateName::Queued, "Approved. Waits behind sha-"),
+        (StateName::Deploying, "10 % of traffic is on the new version."),
+        (
+            StateName::RollingBack,
+            "emil asked for it: “p95 doubled since 30 %, see the dashboard”",
+        ),
+        (
+            StateName::RolledBack,
+            "AWS did it by itself: The overall deployment failed",
+        ),
+        (
+            StateName::Failed,
+            "ClientException: Task definition does not support launch type FARGATE.",
+        ),
+        (StateName::Succeeded, "All traffic is on sha-"),
+        (
+            StateName::Rejected,
+            "Rejected by dana. “The new index has no retention limit yet; add one and ask again.”",
+        ),
+        (StateName::Cancelled, "Cancelled by faye."),
+        (StateName::Expired, "Expired: not enough people approved in time."),
+        (StateName::Superseded, "Superseded by a newer request."),
+    ] {
+        let page = page_of(&sample, state).await;
+        assert_eq!(page.status, StatusCode::OK, "{state:?}");
+        page.says(sentence);
+    }
+}
+
+#[tokio::test]
+async fn r02_a_void_approval_says_what_changed() {
+    let sample = sample();
+    let (id, _) = sample
+        .ids()
+        .into_iter()
+        .filter(|(_, state)| *state == StateName::AwaitingApproval)
+        .nth(1)
+        .unwrap();
+    let page = get(sample, dana(), &format!("/deployments/{id}")).await;
+    page.says("emil void since 30 min ago : task definition changed from");
+}
+
+#[tokio::test]
+async fn solo_mode_is_labelled() {
+    let sample = sample();
+    let (id, _) = sample
+        .ids()
+        .into_iter()
+        .filter(|(_, state)| *state == StateName::AwaitingApproval)
+        .nth(2)
+        .unwrap();
+    get(sample, dana(), &format!("/deployments/{id}"))
+        .await
+        .says("Solo mode.");
+}
+
+#[tokio::test]
+async fn r32_what_people_typed_is_never_read_as_html() {
+    let hostile = "</textarea></title><script>alert(1)</script>\"'><img src=x onerror=alert(2)>";
+    let sample = Arc::new(Sample::with_text(hostile));
+    let mut paths: Vec<String> = sample
+        .ids()
+        .into_iter()
+        .map(|(id, _)| format!("/deployments/{id}"))
+        .collect();
+    paths.extend(["/", "/inbox", "/history", "/audit", "/services/rag"].map(str::to_owned));
+    for path in paths {
+        let kept = [("comment", hostile), ("reason", hostile)].map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let flash = Flash {
+            tone: Tone::Failed,
+            title: hostile.to_owned(),
+            detail: Some(hostile.to_owned()),
+            kept: kept.into_iter().collect(),
+            form: Some("reject".to_owned()),
+        };
+        let page = get(
+            sample.clone(),
+            Visitor {
+                flash: Some(flash),
+                ..dana()
+            },
+            &path,
+        )
+        .await;
+        assert!(!page.html.contains("<script>alert"), "{path}");
+        assert!(!page.html.contains("<img"), "{path}");
+        assert!(page.html.contains("&lt;script&gt;alert(1)"), "{path} shows it as text");
+    }
+}
+
+#[tokio::test]
+async fn u07_a_failed_form_keeps_what_was_typed() {
+    let sample = sample();
+    let flash = Flash {
+        tone: Tone::Failed,
+        title: "Not rejected".to_owned(),
+        detail: Some("Someone was faster.".to_owned()),
+        kept: [("reason".to_owned(), "Too slow\non staging".to_owned())].into(),
+        form: Some("reject".to_owned()),
+    };
+    let (id, _) = sample
+        .ids()
+        .into_iter()
+        .find(|(_, state)| *state == StateName::AwaitingApproval)
+        .unwrap();
+    let page = get(
+        sample,
+        Visitor {
+            flash: Some(flash),
+            ..dana()
+        },
+        &format!("/deployments/{id}"),
+    )
+    .await;
+    page.says("Not rejected. Someone was faster.");
+    assert!(page.html.contains(">Too slow\non staging</textarea>"), "{}", page.html);
+    assert!(page.html.contains("<details id=\"reject\" name=\"act\" open"));
+}
+
+#[tokio::test]
+async fn u07_empty_pages_teach_the_first_command() {
+    let empty = Arc::new(Sample::empty());
+    let page = get(empty.clone(), dana(), "/").await;
+    page.says("Nothing has been released yet.");
+    page.says("/api/v1/releases");
+    get(empty.clone(), dana(), "/inbox").await.says("Nothing waits on you");
+    get(empty.clone(), dana(), "/history").await.says("No deployments yet");
+    get(empty.clone(), dana(), "/audit")
+        .await
+        .says("Nothing has happened yet");
+    get(empty, dana(), "/services/rag").await.says("No release yet");
+}
+
+#[tokio::test]
+async fn what_is_not_there_answers_404_and_nobody_answers_401() {
+    for path in [
+        "/nowhere",
+        "/deployments/x",
+        "/deployments/01928c5e-0000-7000-8000-000000000000",
+        "/services/none",
+    ] {
+        assert_eq!(
+            get(sample(), dana(), path).await.status,
+            StatusCode::NOT_FOUND,
+            "{path}"
+        );
+    }
+    let page = get(sample(), Visitor::default(), "/history?state=failed").await;
+    assert_eq!(page.status, StatusCode::UNAUTHORIZED);
+    assert!(
+        page.html.contains("value=\"/history?state=failed\""),
+        "sign-in leads back"
+    );
+}
+
+#[tokio::test]
+async fn u02_the_filter_of_the_matrix_works_by_its_address() {
+    let page = get(sample(), dana(), "/?q=guard").await;
+    assert_eq!(page.html.matches("data-name=").count(), 8);
+    assert_eq!(
+        page.html.matches(" hidden>").count() - page.html.matches("data-none").count(),
+        7,
+        "seven rows are hidden"
+    );
+    let page = get(sample(), dana(), "/?q=zzz").await;
+    page.says("No service has that in its name");
+}
+
+#[tokio::test]
+async fn u06_no_page_needs_an_inline_style() {
+    let sample = sample();
+    for (id, _) in sample.ids() {
+        let page = get(sample.clone(), dana(), &format!("/deployments/{id}")).await;
+        assert!(!page.html.contains(" style=\""));
+    }
+}
