@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the portal and runs it on SQLite, with the sandbox in the place of AWS and GitHub.
+# Builds the portal and runs it on SQLite, with the sandbox in the place of AWS and GitHub. Two weeks of history are
+# written before the server first starts, and a few releases go on from there through its public interfaces.
 #   scripts/demo.sh           as `make demo`
 #   scripts/demo.sh --watch   as `make dev`: built quickly; built again and restarted when a source changes
 # All state lies in one temporary folder: Ctrl-C stops every process and removes it.
@@ -9,6 +10,7 @@ watch=false
 [ "${1:-}" = --watch ] && watch=true
 
 config=infra/demo/tidegate.toml
+seed=end2end/sandbox/seeds/acme.json
 # As the configuration says.
 portal=8080 github=8081
 # Of the sandbox alone.
@@ -85,19 +87,31 @@ for port in $portal $github $aws $control; do
 done
 
 build
+began=$SECONDS
 secret_key=$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n')
-start sandbox "$CARGO_TARGET_DIR/debug/sandbox" --data end2end/sandbox/seeds/acme.json \
+start sandbox "$CARGO_TARGET_DIR/debug/sandbox" --data $seed \
   --aws-port $aws --github-port $github --control-port $control
 sandbox=$started
+"$CARGO_TARGET_DIR/debug/demo-history" --config $config --seed $seed --database "sqlite://$dir/tidegate.db" \
+  >>"$dir/history.log"
 ready sandbox "$sandbox" $control /healthz
 start_server
+echo "two weeks of history are written; releasing what was committed today …"
+# Without it everything works, but nothing waits for approval yet.
+"$CARGO_TARGET_DIR/debug/demo-live" --seed $seed --portal "http://127.0.0.1:$portal" \
+  --github "http://127.0.0.1:$github" --control "http://127.0.0.1:$control" ||
+  echo "today's releases did not get where they should; see $dir/server.log" >&2
 
 cat <<TEXT
 
-  Tidegate runs at   http://127.0.0.1:$portal
-  Sign in with GitHub: the sandbox asks who you are. ben-acme may approve, ada-acme is an admin, gus-acme only reads.
+  Tidegate runs at   http://127.0.0.1:$portal      (ready in $((SECONDS - began)) s)
 
-  GitHub's stand-in  http://127.0.0.1:$github
+  Sign in with GitHub: a stand-in asks who you are.
+    ada-acme    approves for release-approvers: three deployments wait for her, and one takes its first 10 % of traffic
+    hana-acme   approves for security, which guardrails needs besides
+    dara-acme   requests deployments, but approves none
+    gus-acme    audits: sees everything, changes nothing
+
   Logs               $dir/server.log, $dir/sandbox.log
   Ctrl-C stops everything and leaves nothing behind.
 
@@ -112,7 +126,7 @@ fi
 
 touch "$dir/built"
 while sleep 1; do
-  changed=$(find Cargo.toml app domain server end2end/sandbox/src style migrations infra/demo xtask -newer "$dir/built" -type f 2>/dev/null | head -1)
+  changed=$(find Cargo.toml app domain server end2end/sandbox/src end2end/demo/src style migrations infra/demo xtask -newer "$dir/built" -type f 2>/dev/null | head -1)
   [ -n "$changed" ] || continue
   echo "changed: $changed"
   touch "$dir/built"
