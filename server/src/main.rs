@@ -45,8 +45,12 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Serve { site } => wiring::serve(&cli.config, &site),
         Command::Migrate => wiring::migrate(&cli.config),
-        Command::Config { command: ConfigCommand::Check } => check(&cli.config),
-        Command::Config { command: ConfigCommand::Schema } => schema(),
+        Command::Config {
+            command: ConfigCommand::Check,
+        } => check(&cli.config),
+        Command::Config {
+            command: ConfigCommand::Schema,
+        } => schema(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -61,7 +65,12 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn check(path: &std::path::Path) -> Outcome {
     let loaded = config::load(path)?;
-    let targets: usize = loaded.catalog.services.iter().map(|service| service.targets.len()).sum();
+    let targets: usize = loaded
+        .catalog
+        .services
+        .iter()
+        .map(|service| service.targets.len())
+        .sum();
     println!(
         "{}: valid. {} services, {targets} targets, {} environments; version {}",
         path.display(),

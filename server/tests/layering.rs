@@ -6,12 +6,17 @@ use std::{
 };
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the workspace")
+        .to_owned()
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let Ok(entries) = fs::read_dir(folder) else { return found };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return found;
+    };
     for entry in entries {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
@@ -38,7 +43,11 @@ fn names(line: &str, word: &str) -> bool {
 /// Lines of `folder` that name any of `words`.
 fn breaches(folder: &str, words: &[&str]) -> Vec<String> {
     let folder = root().join(folder);
-    assert!(folder.is_dir(), "{} is not there: the rule guards nothing", folder.display());
+    assert!(
+        folder.is_dir(),
+        "{} is not there: the rule guards nothing",
+        folder.display()
+    );
     let mut breaches = Vec::new();
     for file in rust_files(&folder) {
         let text = fs::read_to_string(&file).expect("a source file");
@@ -57,20 +66,50 @@ fn breaches(folder: &str, words: &[&str]) -> Vec<String> {
 #[track_caller]
 fn never(folder: &str, words: &[&str]) {
     let breaches = breaches(folder, words);
-    assert!(breaches.is_empty(), "{folder} must not know of {words:?}:\n{}", breaches.join("\n"));
+    assert!(
+        breaches.is_empty(),
+        "{folder} must not know of {words:?}:\n{}",
+        breaches.join("\n")
+    );
 }
 
 const CLOUD: &str = "aws_";
 
 #[test]
 fn the_domain_does_no_io_and_reads_no_clock() {
-    never("domain/src", &["tokio", "sqlx", "axum", "leptos", "reqwest", CLOUD, "std::fs", "std::net", "std::env", "rand", "async"]);
-    never("domain/src", &["SystemTime", "Instant", "Timestamp::now", "Zoned::now", "Uuid::now_v7", "Uuid::new_v4"]);
+    never(
+        "domain/src",
+        &[
+            "tokio", "sqlx", "axum", "leptos", "reqwest", CLOUD, "std::fs", "std::net", "std::env", "rand", "async",
+        ],
+    );
+    never(
+        "domain/src",
+        &[
+            "SystemTime",
+            "Instant",
+            "Timestamp::now",
+            "Zoned::now",
+            "Uuid::now_v7",
+            "Uuid::new_v4",
+        ],
+    );
 }
 
 #[test]
 fn the_app_knows_neither_database_nor_cloud_nor_server() {
-    never("app/src", &["sqlx", CLOUD, "oauth2", "reqwest", "tidegate_server", "tidegate_store", "tidegate_adapters"]);
+    never(
+        "app/src",
+        &[
+            "sqlx",
+            CLOUD,
+            "oauth2",
+            "reqwest",
+            "tidegate_server",
+            "tidegate_store",
+            "tidegate_adapters",
+        ],
+    );
 }
 
 #[test]
@@ -80,12 +119,27 @@ fn pages_reach_the_portal_through_rpc_only() {
 
 #[test]
 fn use_cases_know_neither_http_nor_adapters() {
-    never("server/src/service", &["axum", "leptos", "leptos_axum", "tidegate_adapters", "tower_http", CLOUD, "sqlx", "crate::http"]);
+    never(
+        "server/src/service",
+        &[
+            "axum",
+            "leptos",
+            "leptos_axum",
+            "tidegate_adapters",
+            "tower_http",
+            CLOUD,
+            "sqlx",
+            "crate::http",
+        ],
+    );
 }
 
 #[test]
 fn http_knows_neither_store_nor_adapters() {
-    never("server/src/http", &["sqlx", "tidegate_store", "tidegate_adapters", CLOUD]);
+    never(
+        "server/src/http",
+        &["sqlx", "tidegate_store", "tidegate_adapters", CLOUD],
+    );
 }
 
 #[test]
@@ -111,7 +165,13 @@ fn the_cloud_is_called_from_adapters_only_and_sql_is_in_the_store_only() {
 
 #[test]
 fn the_server_knows_of_no_demo_and_no_stand_in() {
-    for folder in ["server/src", "server/store/src", "server/adapters/src", "app/src", "domain/src"] {
+    for folder in [
+        "server/src",
+        "server/store/src",
+        "server/adapters/src",
+        "app/src",
+        "domain/src",
+    ] {
         never(folder, &["tidegate_sandbox", "sandbox"]);
     }
 }

@@ -19,7 +19,9 @@ impl Services {
             data: serde_json::json!({ "version": hash, "new": new }),
             text: None,
         };
-        tx.append_audit(std::slice::from_ref(&event)).await.map_err(errors::portal)?;
+        tx.append_audit(std::slice::from_ref(&event))
+            .await
+            .map_err(errors::portal)?;
         tx.commit().await.map_err(errors::portal)
     }
 }

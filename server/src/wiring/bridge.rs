@@ -7,7 +7,11 @@ use crate::service::{
     ports::{Identity, Unavailable},
 };
 use async_trait::async_trait;
-use std::{collections::HashMap, sync::Arc, time::{Duration, Instant}};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tidegate_adapters::{ActionsOidc, Github, GithubOauth, OauthError, TokenError};
 use tidegate_domain::{
     ci::CiIdentity,
@@ -29,7 +33,11 @@ pub(super) struct GithubIdentity {
 
 impl GithubIdentity {
     pub(super) fn new(github: Arc<dyn Github>, catalog: CatalogHandle) -> Self {
-        Self { github, catalog, kept: Mutex::default() }
+        Self {
+            github,
+            catalog,
+            kept: Mutex::default(),
+        }
     }
 }
 
@@ -90,7 +98,11 @@ pub(super) struct ActionsTokens {
 #[async_trait]
 impl CiTokens for ActionsTokens {
     async fn verify(&self, token: &str) -> Result<CiIdentity, NotGenuine> {
-        let now = self.db.now().await.map_err(|error| NotGenuine::Unavailable(error.to_string()))?;
+        let now = self
+            .db
+            .now()
+            .await
+            .map_err(|error| NotGenuine::Unavailable(error.to_string()))?;
         self.oidc.verify(token, now).await.map_err(|error| match error {
             TokenError::KeysUnavailable(why) => NotGenuine::Unavailable(why),
             other => NotGenuine::Refused(other.to_string()),

@@ -6,13 +6,7 @@ use crate::{
     config::{self, Loaded, Secrets, Settings},
     http::{self, HttpState, Parts, Rates, Site, Timeouts},
     service::{
-        CatalogHandle, Services,
-        ci::CiSessions,
-        health::Health,
-        live::Live,
-        once::Once,
-        people::People,
-        seal::SealKey,
+        CatalogHandle, Services, ci::CiSessions, health::Health, live::Live, once::Once, people::People, seal::SealKey,
         sessions::Sessions,
     },
     worker::{Engines, Options, Reconciler},
@@ -70,13 +64,19 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 fn log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("TIDEGATE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Result<(), Failure> {
     let Settings { listen, .. } = loaded.settings;
     let settings = loaded.settings.clone();
-    let url = secrets.database_url.as_ref().map_or(settings.database_url.as_str(), |url| url.expose_secret());
+    let url = secrets
+        .database_url
+        .as_ref()
+        .map_or(settings.database_url.as_str(), |url| url.expose_secret());
     let db = Db::connect(url, PoolOptions::default()).await?;
     db.migrate().await?;
 
@@ -93,7 +93,17 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
         Services::new(db.clone(), catalog.clone(), identity.clone()).with_github_web(&settings.github.web_url);
     services.configuration_loaded(&loaded.hash, &loaded.text).await?;
 
-    let parts = parts(&db, &catalog, &services, identity, client, &settings, &secrets, site, stop.clone())?;
+    let parts = parts(
+        &db,
+        &catalog,
+        &services,
+        identity,
+        client,
+        &settings,
+        &secrets,
+        site,
+        stop.clone(),
+    )?;
     let state = HttpState::new(parts)?;
     let worker = worker(&db, &catalog, github, &settings).await;
     let listener = tokio::net::TcpListener::bind(listen)
@@ -140,7 +150,10 @@ fn parts(
         },
         github,
     )?;
-    let sign_in = GithubSignIn { oauth, redirect: settings.public_url.join("/auth/callback")? };
+    let sign_in = GithubSignIn {
+        oauth,
+        redirect: settings.public_url.join("/auth/callback")?,
+    };
     let tokens = ActionsTokens {
         oidc: ActionsOidc::new(&settings.github.oidc_issuer, &settings.github.oidc_audience)?,
         db: db.clone(),
@@ -166,8 +179,14 @@ fn parts(
 }
 
 async fn worker(db: &Db, catalog: &CatalogHandle, github: Arc<dyn Github>, settings: &Settings) -> Reconciler {
-    let aws = Aws::connect(AwsOptions { region: Some(settings.region.clone()), ..AwsOptions::default() }).await;
-    let engines = Engines { ecs_codedeploy: Arc::new(EcsCodedeploy::new(aws)) };
+    let aws = Aws::connect(AwsOptions {
+        region: Some(settings.region.clone()),
+        ..AwsOptions::default()
+    })
+    .await;
+    let engines = Engines {
+        ecs_codedeploy: Arc::new(EcsCodedeploy::new(aws)),
+    };
     let seconds = |count: i64| Duration::from_secs(u64::try_from(count).unwrap_or_default());
     let options = Options {
         lease: seconds(settings.worker.lease_seconds),
@@ -180,9 +199,11 @@ async fn worker(db: &Db, catalog: &CatalogHandle, github: Arc<dyn Github>, setti
 
 /// SIGTERM and SIGINT stop; SIGHUP reads the configuration again, and keeps the old one if the new one is wrong.
 async fn signals(path: PathBuf, services: Services, catalog: CatalogHandle, stop: CancellationToken) {
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
-    else {
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::hangup()),
+    ) else {
         tracing::error!("signals cannot be listened to; end the process with SIGKILL");
         return;
     };

@@ -62,7 +62,7 @@ pub(crate) async fn register(
         let status = if created { StatusCode::CREATED } else { StatusCode::OK };
         Reply::new(status, &ReleaseWithGates::of(&release, &gates))
     };
-    once(&state, &actor, "POST releases", &headers, &body.raw, work).await
+    once(&state, &actor, "POST releases", &headers, &body.raw, Box::pin(work)).await
 }
 
 fn new_release(report: ReleaseReport) -> Result<NewRelease, Problem> {
@@ -148,7 +148,7 @@ pub(crate) async fn report_gates(
         let items = statuses.iter().map(Gate::from).collect();
         Reply::new(StatusCode::OK, &GateList { items })
     };
-    once(&state, &actor, &operation, &headers, &body.raw, work).await
+    once(&state, &actor, &operation, &headers, &body.raw, Box::pin(work)).await
 }
 
 #[derive(Debug, Serialize, ToSchema)]
