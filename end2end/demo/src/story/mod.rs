@@ -1,14 +1,18 @@
 //! What happened when: the plot told as acts, each at its moment, those of all services together in order of time.
 
+mod people;
+mod reports;
+
 use crate::{
     cloud::Life,
     ids::{self, Ids},
     plot::{self, Fate},
     seed::{Commit as SeedCommit, Repository, Seed, SeedError},
 };
+pub use reports::built;
 use tidegate_domain::{
-    Actor, AuditEvent, Catalog, Deployment, DeploymentId, EventKind, PersonRef, Release, ReleaseId, Service, State,
-    Subject, Timestamp, TrafficPlan, Verdict,
+    Actor, AuditEvent, Catalog, Deployment, DeploymentId, Release, ReleaseId, Service, State, Timestamp, TrafficPlan,
+    Verdict,
     deployment::{Kind, Observation},
     name::{CommitSha, EnvironmentName, InvalidName},
     release::{Commit, Image},
@@ -54,10 +58,6 @@ pub enum StoryError {
 
 type Result<T, E = StoryError> = std::result::Result<T, E>;
 
-const APPROVERS: [&str; 4] = ["ada-acme", "ben-acme", "cleo-acme", "fay-acme"];
-const SECURITY: [&str; 2] = ["eli-acme", "hana-acme"];
-/// Who asks for production, where CI does not.
-const REQUESTERS: [&str; 3] = ["dara-acme", "hana-acme", "ben-acme"];
 const COMMENTS: [Option<&str>; 5] = [
     None,
     Some("Read the diff, looks right."),
@@ -92,7 +92,7 @@ pub fn tell(seed: &Seed, catalog: &Catalog, web: &str, now: Timestamp) -> Result
             teller.commit(index)?;
         }
     }
-    sign_ins(seed, catalog, now, &mut acts)?;
+    people::sign_ins(seed, catalog, now, &mut acts)?;
     acts.sort_by_key(|act| act.at);
     Ok(acts)
 }
@@ -146,7 +146,7 @@ impl Teller<'_> {
             Scene::Release(Box::new(cast.release.clone()), cast.ci.clone(), gates),
         );
         let scanned = reported.plus_seconds(70);
-        let scan = scan_report(&cast);
+        let scan = reports::scanned(cast.fate);
         self.act(scanned, Scene::Gates(cast.release.id, cast.ci.clone(), vec![scan]));
         let Some(in_staging) = self.staging(&cast, scanned.plus_seconds(12))? else {
             return Ok(());
@@ -398,122 +398,4 @@ impl Teller<'_> {
         let done = life.over().plus_seconds(10);
         self.act(done, Scene::Look(id, Some(Box::new(life.seen(done)))));
     }
-
-    /// CI, or a person; not one of those of whom two are needed.
-    fn requester(&self, cast: &Cast) -> Result<Actor> {
-        let choice = usize::from(ids::bytes(&cast.commit.sha)[1]) % (REQUESTERS.len() + 2);
-        let needed = self.two_rules()?;
-        match REQUESTERS.get(choice) {
-            Some(login) if *login != cast.commit.author && !(needed && SECURITY.contains(login)) => self.someone(login),
-            _ => Ok(cast.ci.clone()),
-        }
-    }
-
-    fn two_rules(&self) -> Result<bool> {
-        let production = self.service.target(&EnvironmentName::new(PRODUCTION)?);
-        Ok(production.is_some_and(|target| target.policy.places() > 1))
-    }
-
-    fn someone(&self, login: &str) -> Result<Actor> {
-        let teams = self.seed.teams_of(login);
-        Ok(Actor::Person {
-            person: self.seed.person(login)?,
-            roles: self.catalog.roles_of(&teams),
-            teams,
-        })
-    }
-
-    /// People who had no part in what the deployment brings: one from release-approvers, and one from security where
-    /// the policy asks for two.
-    fn approvers(&self, cast: &Cast, requester: &Actor) -> Result<(&'static str, Option<&'static str>)> {
-        let first = self.in_production.as_ref().map_or(0, |(index, _)| index + 1);
-        let brings = &self.repository.commits[first..=cast.index];
-        let part = |login: &str| {
-            brings.iter().any(|commit| commit.author == login)
-                || requester
-                    .human()
-                    .is_some_and(|person: &PersonRef| person.login == login)
-        };
-        let turn = usize::from(ids::bytes(&cast.commit.sha)[2]);
-        let pick = |from: &[&'static str]| {
-            (0..from.len())
-                .map(|n| from[(n + turn) % from.len()])
-                .find(|login| !part(login))
-        };
-        let nobody = || StoryError::NobodyLeft(cast.commit.sha.clone());
-        let approver = pick(&APPROVERS).ok_or_else(nobody)?;
-        let security = if self.two_rules()? {
-            Some(pick(&SECURITY).ok_or_else(nobody)?)
-        } else {
-            None
-        };
-        Ok((approver, security))
-    }
-}
-
-/// What CI reports of a build.
-pub fn built(commit: &SeedCommit, index: usize, broken: bool) -> Vec<Report> {
-    let count = |what: &str, from, to| ids::between(&format!("{what} {}", commit.sha), from, to);
-    let integration = if broken {
-        (
-            Verdict::Fail,
-            "1 of 38 failed: cancel_while_streaming timed out".to_owned(),
-        )
-    } else {
-        (Verdict::Pass, "38 passed".to_owned())
-    };
-    vec![
-        ("lint", Verdict::Pass, "no warnings".to_owned()),
-        (
-            "unit-tests",
-            Verdict::Pass,
-            format!(
-                "{} passed, coverage {} % (threshold 80 %)",
-                380 + 3 * index,
-                count("coverage", 83, 89)
-            ),
-        ),
-        ("integration-tests", integration.0, integration.1),
-        ("build", Verdict::Pass, format!("image of {} MB", count("size", 41, 58))),
-    ]
-}
-
-fn scan_report(cast: &Cast) -> Report {
-    let (verdict, words) = match cast.fate {
-        Fate::ScanFails { finding } => (Verdict::Fail, finding),
-        Fate::Cancelled { .. } => (Verdict::Pass, "no HIGH or CRITICAL; 1 MEDIUM: CVE-2099-11111"),
-        _ => (Verdict::Pass, "no findings"),
-    };
-    ("vulnerability-scan", verdict, words.to_owned())
-}
-
-/// People come and go: who signed in when, and one who tried what they may not.
-fn sign_ins(seed: &Seed, catalog: &Catalog, now: Timestamp, acts: &mut Vec<Act>) -> Result<()> {
-    let everyone = APPROVERS.iter().chain(&SECURITY).chain(&["dara-acme", "gus-acme"]);
-    for (place, login) in (0..).zip(everyone) {
-        for day in 0..15_i64 {
-            let minute = ids::between(&format!("{login} day {day}"), 0, 11 * 60);
-            if (day + place) % 3 == 0 || (day == 0 && minute < 40) {
-                continue;
-            }
-            let teams = seed.teams_of(login);
-            let roles = catalog.roles_of(&teams);
-            let at = now.plus_millis(-day * DAY - minute * MINUTE);
-            let actor = Actor::Person {
-                person: seed.person(login)?,
-                roles: roles.clone(),
-                teams: teams.clone(),
-            };
-            let data = serde_json::json!({ "roles": roles, "teams": teams, "why": null });
-            let what = Scene::Note(AuditEvent {
-                kind: EventKind::SessionStarted,
-                actor,
-                subject: Subject::default(),
-                data,
-                text: None,
-            });
-            acts.push(Act { at, what });
-        }
-    }
-    Ok(())
 }
