@@ -107,7 +107,7 @@ cat <<TEXT
   Tidegate runs at   http://127.0.0.1:$portal      (ready in $((SECONDS - began)) s)
 
   Sign in with GitHub: a stand-in asks who you are.
-    ada-acme    approves for release-approvers: three deployments wait for her, and one takes its first 10 % of traffic
+    ada-acme    approves for release-approvers: four deployments wait for her, and one takes its first 10 % of traffic
     hana-acme   approves for security, which guardrails needs besides
     dara-acme   requests deployments, but approves none
     gus-acme    audits: sees everything, changes nothing
