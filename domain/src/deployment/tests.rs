@@ -454,6 +454,27 @@ fn a_refused_call_that_may_be_retried_backs_off() {
 }
 
 #[test]
+fn a_change_of_what_runs_costs_nobody_their_place_in_the_lane() {
+    let mut automatic = facts();
+    if let Some(target) = &mut automatic.target {
+        target.policy.approvals.clear();
+    }
+    let since = |deployment: &Deployment| match &deployment.state {
+        State::Queued { since, .. } => *since,
+        other => panic!("{other:?}"),
+    };
+    let first = step(&requested(), &automatic, moment(1));
+    assert_eq!(since(&first), moment(1));
+    automatic.preparation = Some(Ok(Preparation {
+        running_task_definition: Some("arn:another".to_owned()),
+        ..preparation()
+    }));
+    let again = step(&first, &automatic, moment(2));
+    assert_ne!(again.revision(), first.revision());
+    assert_eq!(since(&again), moment(1));
+}
+
+#[test]
 fn a_newer_request_supersedes_a_waiting_one_only_if_the_policy_says_so() {
     let newer = Lane {
         newer: Some(DeploymentId::from_uuid(Uuid::from_u128(8))),

@@ -527,7 +527,11 @@ impl Deployment {
                 State::Queued {
                     revision,
                     authority,
-                    since: now,
+                    // What runs changes whenever one goes before it: that costs nobody their place in the lane.
+                    since: match &before.state {
+                        State::Queued { since, .. } => *since,
+                        _ => now,
+                    },
                     start_before: None,
                 }
             }
