@@ -13,11 +13,13 @@ use tidegate_app::{
     model::{Allowed, DeploymentPage, DeploymentSummary},
     portal::PortalError,
 };
-use tidegate_domain::{Action, Actor, Catalog, Deployment, DeploymentId, State, access, deployment::Kind, gate, plan};
+use tidegate_domain::{
+    Action, Actor, Catalog, Deployment, DeploymentId, State, StateName, access, deployment::Kind, gate, plan,
+};
 use tidegate_store::HistoryQuery;
 
-/// Newer deployments of the lane that are looked through for one that rolls this one back.
-const NEWER: usize = 50;
+/// Deployments of the lane that are looked through for those that have to do with this one.
+const NEARBY: usize = 50;
 
 impl Services {
     pub(crate) async fn deployment_page(&self, actor: &Actor, id: DeploymentId) -> Result<DeploymentPage, PortalError> {
@@ -94,17 +96,28 @@ impl Services {
         {
             link("rolls back", &other.value);
         }
-        let query = HistoryQuery {
+        let lane = HistoryQuery {
             service: Some(deployment.service.clone()),
             environment: Some(deployment.environment.clone()),
-            from: Some(deployment.requested_at),
-            limit: NEWER,
+            limit: NEARBY,
             ..HistoryQuery::default()
         };
-        for other in self.db().history(&query).await.map_err(errors::portal)? {
-            match (&other.value.kind, &other.value.state) {
-                (Kind::Rollback { of, .. }, _) if *of == deployment.id => link("rolled back by", &other.value),
-                _ => {}
+        let newer = HistoryQuery {
+            from: Some(deployment.requested_at),
+            ..lane.clone()
+        };
+        for other in self.db().history(&newer).await.map_err(errors::portal)? {
+            if matches!(&other.value.kind, Kind::Rollback { of, .. } if *of == deployment.id) {
+                link("rolled back by", &other.value);
+            }
+        }
+        let replaced = HistoryQuery {
+            state: Some(StateName::Superseded),
+            ..lane
+        };
+        for other in self.db().history(&replaced).await.map_err(errors::portal)? {
+            if matches!(&other.value.state, State::Superseded { by, .. } if *by == deployment.id) {
+                link("replaces", &other.value);
             }
         }
         Ok(related)

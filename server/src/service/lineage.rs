@@ -14,6 +14,8 @@ pub struct Lineage {
     /// The deployment that succeeded before in the same place.
     pub previous: Option<Deployment>,
     pub previous_release: Option<Release>,
+    /// Reported after the previous one and skipped; newest first. Their commits go out with this one.
+    pub between: Vec<Release>,
     /// Newest first, without those that the previous release had.
     pub commits: Vec<Commit>,
     /// Everyone whose approval never counts.
@@ -63,6 +65,7 @@ pub(crate) async fn lineage_of(db: &Db, deployment: &Deployment, release: Releas
         release,
         previous,
         previous_release,
+        between,
         commits,
         involved,
     })

@@ -6,6 +6,7 @@ use tidegate_adapters::{CallError, Order};
 use tidegate_domain::{
     Deployment,
     deployment::{CallKind, Outcome, Run, Transition},
+    plan::Found,
 };
 use tidegate_store::{Conflict, StoreError, Versioned};
 
@@ -82,17 +83,40 @@ impl Inner {
         match kind {
             CallKind::RegisterTaskDefinition => engine.register(order, &run.revision.task_definition).await,
             CallKind::CreateDeployment => {
-                engine
-                    .create(
-                        order,
-                        run.task_definition.as_deref().ok_or_else(|| nothing(deployment))?,
-                    )
-                    .await
+                let task_definition = run.task_definition.as_deref().ok_or_else(|| nothing(deployment))?;
+                match self.made_before(order, run).await? {
+                    Some(id) => Ok(id),
+                    None => engine.create(order, task_definition).await,
+                }
             }
             CallKind::StopDeployment => {
                 let id = run.cloud_deployment.as_deref().ok_or_else(|| nothing(deployment))?;
                 engine.stop(order, id).await.map(|()| id.to_owned())
             }
+        }
+    }
+
+    /// Before a create call is made again: what an earlier one made after all. AWS shows a new deployment late at times,
+    /// later even than the settling time, and a second one would do what the first is doing.
+    async fn made_before(&self, order: &Order, run: &Run) -> Result<Option<String>, CallError> {
+        let mut earlier = run.calls.iter().filter(|call| {
+            call.kind == CallKind::CreateDeployment && matches!(call.outcome, Outcome::NothingHappened { .. })
+        });
+        let Some(first) = earlier.next() else { return Ok(None) };
+        match self
+            .engines
+            .of(&order.engine)
+            .find_created(order, first.intended_at)
+            .await
+        {
+            Ok(Found::Effect(id)) => Ok(Some(id)),
+            Ok(Found::Nothing) => Ok(None),
+            // Nothing was sent: the same may be tried later.
+            Err(error) => Err(CallError::Refused {
+                code: "NotSent".to_owned(),
+                message: error.to_string(),
+                retry: true,
+            }),
         }
     }
 

@@ -1,7 +1,10 @@
 //! Reads what the planner needs: from the database, the cloud and GitHub. Changes nothing.
 
 use super::{millis, reconcile::Inner};
-use crate::service::{fresh_id, lineage::lineage};
+use crate::service::{
+    fresh_id,
+    lineage::{Lineage, lineage},
+};
 use tidegate_adapters::{CallError, Order};
 use tidegate_domain::{
     Deployment, OperationId, Policy, Release, State, TeamSlug, Timestamp,
@@ -16,7 +19,7 @@ use tidegate_store::StoreError;
 /// Longest settling time of a call that may be made twice without harm.
 const SETTLE_HARMLESS_MILLIS: i64 = 15_000;
 /// Reads that one look costs at most, for the budget.
-const READS_PREPARE: f64 = 3.0;
+const READS_PREPARE: f64 = 5.0;
 const READS_FIND: f64 = 2.0;
 const READS_OBSERVE: f64 = 3.0;
 
@@ -25,20 +28,9 @@ impl Inner {
         let catalog = self.catalog.get();
         let target = catalog.target(&deployment.service, &deployment.environment);
         let policy = target.map(|target| target.policy.clone()).unwrap_or_default();
-        let release = self
-            .db
-            .release(deployment.release)
-            .await?
-            .ok_or_else(|| StoreError::NotFound {
-                what: format!("release {}", deployment.release),
-            })?;
         let needs = plan::needs(deployment);
-        let in_the_way = if needs.preparation {
-            self.people_unknown(deployment, &release, &policy).await?
-        } else {
-            None
-        };
-        let lineage = lineage(&self.db, deployment).await?;
+        let in_the_way = self.people_unknown(deployment, &policy).await?;
+        let Lineage { release, involved, .. } = lineage(&self.db, deployment).await?;
         let gates = gate::statuses(&policy.gates, &self.db.gates(release.id).await?);
         let promoted = match &policy.promote_from {
             Some(environment) => {
@@ -55,7 +47,7 @@ impl Inner {
                 deadline_seconds: target.deadline_seconds,
             }),
             gates,
-            involved: lineage.involved,
+            involved,
             promoted,
             preparation: None,
             memberships: None,
@@ -99,23 +91,26 @@ impl Inner {
         Ok(release.map(|release| order(deployment, &release, target, operation)))
     }
 
-    /// Authors must be known before their approval can be refused (R3). What GitHub adds is fetched once.
-    async fn people_unknown(
-        &self,
-        deployment: &Deployment,
-        release: &Release,
-        policy: &Policy,
-    ) -> Result<Option<Blocker>, StoreError> {
-        if deployment.is_rollback() || policy.is_automatic() || policy.solo {
+    /// Authors must be known before their approval can be refused (R3): those of every release that it brings, too. What
+    /// GitHub adds is fetched once. What has been prepared was complete then: GitHub away later voids no approval.
+    async fn people_unknown(&self, deployment: &Deployment, policy: &Policy) -> Result<Option<Blocker>, StoreError> {
+        let asked = matches!(deployment.state, State::Requested { .. }) && !deployment.is_rollback();
+        if !asked || policy.is_automatic() || policy.solo {
             return Ok(None);
         }
-        Ok(self.enricher.complete(release).await?.err().map(|why| Blocker {
-            kind: BlockerKind::Target,
-            subject: release.repository.clone(),
-            why: format!("who wrote its commits is not known: {why}"),
-            since: None,
-            url: None,
-        }))
+        let lineage = lineage(&self.db, deployment).await?;
+        for release in std::iter::once(&lineage.release).chain(&lineage.between) {
+            if let Err(why) = self.enricher.complete(release).await? {
+                return Ok(Some(Blocker {
+                    kind: BlockerKind::Target,
+                    subject: release.repository.clone(),
+                    why: format!("who wrote the commits of {} is not known: {why}", release.label()),
+                    since: None,
+                    url: None,
+                }));
+            }
+        }
+        Ok(None)
     }
 
     async fn prepare(&self, order: &Order, now: Timestamp) -> Option<Result<Preparation, Blocker>> {
