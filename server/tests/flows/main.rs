@@ -1,0 +1,13 @@
+//! The way of a release, through the use cases, the worker and the real adapters, against the sandbox, on both databases.
+
+#[path = "../acme/mod.rs"]
+mod acme;
+mod world;
+
+mod approving;
+mod authority;
+mod broken;
+mod exactly_once;
+mod lane;
+mod rolling_back;
+mod story;
