@@ -277,6 +277,11 @@ async fn an_error_says_what_is_wrong_in_problem_json() {
         400,
     )
     .await;
+    problem(
+        send(world.get("/api/v1/deployments?to=").bearer_auth(&token)).await,
+        422,
+    )
+    .await;
     problem(send(world.get("/api/v1/services")).await, 401).await;
     let allow = send(world.ask(Method::DELETE, "/api/v1/releases").bearer_auth(&token)).await;
     assert_eq!(allow.headers()["allow"], "GET,HEAD,POST");

@@ -45,9 +45,8 @@ async fn u03_a_change_is_told_to_whoever_watches() {
     until(&mut stream, "event: hello").await;
     let page = world.deployment(&session).await;
     let id = page.trim_start_matches("/deployments/").to_owned();
-    let text = until(&mut stream, &id).await;
+    let text = until(&mut stream, &format!("data: {id} 1")).await;
     assert!(text.contains("event: deployment"), "{text}");
-    until(&mut stream, &format!("data: {id} 1")).await;
 }
 
 #[tokio::test]

@@ -4,11 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
 mod api;
+mod bridge;
 mod forms;
 mod headers;
 mod limits;
 mod live;
 mod mutations;
+mod seed;
 mod sign_in;
 mod webhooks;
 mod world;

@@ -1,35 +1,20 @@
 //! A server, a sandbox and browsers.
 
-use async_trait::async_trait;
+use crate::{
+    bridge::Bridge,
+    seed::{catalog, seed},
+};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect::Policy as Redirects};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
-use tidegate_adapters::{
-    ActionsOidc, Github as _, GithubClient, GithubOauth, GithubOptions, OauthError, OauthOptions, TokenError,
-};
+use tidegate_adapters::{ActionsOidc, GithubClient, GithubOauth, GithubOptions, OauthOptions};
 use tidegate_app::portal::Portal;
-use tidegate_domain::{
-    Policy,
-    access::Role,
-    catalog::{Catalog, CiTrust, EcsCodedeploy, Engine, Environment, RoleGrant, Service, Target},
-    ci::CiIdentity,
-    name::{EnvironmentName, GateName, PersonRef, ServiceName, TeamSlug},
-    policy::QuorumRule,
-    traffic::TrafficPlan,
-};
 use tidegate_sandbox::{Options, Sandbox};
 use tidegate_server::{
     http::{HttpState, Parts, Rates, Site, Timeouts, serve},
     service::{
-        CatalogHandle, Services,
-        ci::{CiSessions, CiTokens, NotGenuine},
-        health::Health,
-        live::Live,
-        once::Once,
-        people::{People, SignIn, SignInFailure, SignedIn},
-        ports::{Identity, Unavailable},
-        seal::SealKey,
+        CatalogHandle, Services, ci::CiSessions, health::Health, live::Live, once::Once, people::People, seal::SealKey,
         sessions::Sessions,
     },
 };
@@ -41,7 +26,7 @@ use url::Url;
 pub(crate) const WEBHOOK_SECRET: &str = "canary-webhook-secret";
 pub(crate) const CLIENT_SECRET: &str = "canary-client-secret";
 pub(crate) const DIGEST: &str = "sha256:a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
-const SERVICE_TOKEN: &str = "ghp_sandbox_service";
+pub(crate) const SERVICE_TOKEN: &str = "ghp_sandbox_service";
 
 pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
@@ -347,167 +332,4 @@ pub(crate) fn set_cookie(answer: &Response, name: &str) -> Option<String> {
                 .is_some_and(|rest| rest.starts_with('=') && !rest.starts_with("=;"))
         })
         .map(str::to_owned)
-}
-
-fn team(slug: &str) -> TeamSlug {
-    TeamSlug::new(slug).unwrap()
-}
-
-fn catalog() -> Catalog {
-    let target = |environment: &str, approvals: Vec<QuorumRule>| Target {
-        environment: EnvironmentName::new(environment).unwrap(),
-        engine: Engine::EcsCodedeploy(EcsCodedeploy {
-            cluster: "acme".to_owned(),
-            service: "rag".to_owned(),
-            container: "app".to_owned(),
-            port: 8080,
-            application: "rag".to_owned(),
-            deployment_group: "rag".to_owned(),
-            deployment_config: None,
-        }),
-        traffic: TrafficPlan::AllAtOnce,
-        policy: Policy {
-            gates: vec![GateName::new("lint").unwrap()],
-            approvals,
-            ..Policy::default()
-        },
-        deadline_seconds: 3600,
-    };
-    let grant = |role, slug| RoleGrant { role, team: team(slug) };
-    Catalog {
-        organisation: "acme".to_owned(),
-        environments: vec![
-            Environment {
-                name: EnvironmentName::new("staging").unwrap(),
-                production: false,
-            },
-            Environment {
-                name: EnvironmentName::new("production").unwrap(),
-                production: true,
-            },
-        ],
-        services: vec![Service {
-            name: ServiceName::new("rag").unwrap(),
-            description: "Answers from documents".to_owned(),
-            repository: "acme/rag".to_owned(),
-            ci: CiTrust {
-                repository_id: 501,
-                refs: vec!["refs/heads/main".to_owned()],
-                workflows: vec![".github/workflows/release.yml".to_owned()],
-                environments: Vec::new(),
-            },
-            targets: vec![
-                target("staging", Vec::new()),
-                target(
-                    "production",
-                    vec![QuorumRule {
-                        teams: vec![team("approvers")],
-                        count: 1,
-                    }],
-                ),
-            ],
-        }],
-        roles: vec![
-            grant(Role::Deployer, "developers"),
-            grant(Role::Approver, "approvers"),
-            grant(Role::Auditor, "developers"),
-        ],
-    }
-}
-
-/// Ada develops, Ben approves, Cleo is in no team.
-fn seed(public_url: &Url) -> Value {
-    json!({
-        "users": [
-            { "id": 11, "login": "ada-acme", "name": "Ada" },
-            { "id": 12, "login": "ben-acme", "name": "Ben" },
-            { "id": 13, "login": "cleo-acme" },
-        ],
-        "orgs": [{
-            "id": 90,
-            "login": "acme",
-            "members": { "ada-acme": "admin", "ben-acme": "member", "cleo-acme": "member" },
-            "teams": [
-                { "slug": "developers", "members": ["ada-acme"] },
-                { "slug": "approvers", "members": ["ben-acme"] },
-            ],
-        }],
-        "oauth_apps": [{
-            "client_id": "portal",
-            "client_secret": CLIENT_SECRET,
-            "name": "Tidegate",
-            "callback_urls": [public_url.join("/auth/callback").unwrap()],
-        }],
-        "tokens": [{ "token": SERVICE_TOKEN, "user": "ada-acme", "scopes": ["repo", "read:org"] }],
-        "repos": [
-            {
-                "id": 501,
-                "owner": "acme",
-                "name": "rag",
-                "commits": [
-                    { "message": "Begin", "author": "ada-acme", "sha": "b".repeat(40) },
-                    { "message": "Ask twice", "author": "ada-acme", "sha": "c".repeat(40) },
-                ],
-                "runs": [{ "id": 8801, "actor": "ada-acme" }],
-            },
-            {
-                "id": 502,
-                "owner": "acme",
-                "name": "other",
-                "commits": [{ "message": "Begin", "author": "ada-acme" }],
-                "runs": [{ "id": 8802, "actor": "ada-acme" }],
-            },
-        ],
-    })
-}
-
-/// What wiring does in the server.
-struct Bridge {
-    github: GithubClient,
-    oauth: GithubOauth,
-    oidc: ActionsOidc,
-    redirect: Url,
-    catalog: CatalogHandle,
-    db: Db,
-}
-
-#[async_trait]
-impl Identity for Bridge {
-    async fn teams_of(&self, person: i64) -> Result<Vec<TeamSlug>, Unavailable> {
-        let catalog = self.catalog.get();
-        let asked: Vec<String> = catalog.teams().iter().map(ToString::to_string).collect();
-        let found = self.github.teams_of(&catalog.organisation, person, &asked).await;
-        let found = found.map_err(|error| Unavailable(error.to_string()))?;
-        Ok(found.into_iter().filter_map(|slug| TeamSlug::new(slug).ok()).collect())
-    }
-}
-
-#[async_trait]
-impl SignIn for Bridge {
-    fn authorize_url(&self, state: &str, challenge: &str) -> Url {
-        self.oauth.authorize_url(state, challenge, &self.redirect)
-    }
-
-    async fn exchange(&self, code: &str, verifier: &str) -> Result<SignedIn, SignInFailure> {
-        match self.oauth.exchange(code, verifier, &self.redirect).await {
-            Ok(signed_in) => Ok(SignedIn {
-                person: PersonRef::new(signed_in.user.id, signed_in.user.login),
-                name: signed_in.user.name,
-                token: signed_in.token,
-            }),
-            Err(OauthError::Refused { description, .. }) => Err(SignInFailure::Refused(description)),
-            Err(other) => Err(SignInFailure::Unavailable(other.to_string())),
-        }
-    }
-}
-
-#[async_trait]
-impl CiTokens for Bridge {
-    async fn verify(&self, token: &str) -> Result<CiIdentity, NotGenuine> {
-        let now = self.db.now().await.unwrap();
-        self.oidc.verify(token, now).await.map_err(|error| match error {
-            TokenError::KeysUnavailable(why) => NotGenuine::Unavailable(why),
-            other => NotGenuine::Refused(other.to_string()),
-        })
-    }
 }

@@ -1,7 +1,7 @@
 //! The audit log, to be read.
 
 use super::{
-    extract::{Caller, Filters},
+    extract::{Caller, Filters, given},
     model::EventList,
 };
 use crate::http::{HttpState, problem::Problem};
@@ -58,13 +58,13 @@ pub(crate) async fn events(
     Filters(filter): Filters<EventFilter>,
 ) -> Result<Json<EventList>, Problem> {
     let filter = AuditFilter {
-        kind: filter.kind,
-        service: filter.service,
-        environment: filter.environment,
+        kind: given("kind", filter.kind)?,
+        service: given("service", filter.service)?,
+        environment: given("environment", filter.environment)?,
         person: filter.person,
-        deployment: filter.deployment,
-        from: filter.from,
-        to: filter.to,
+        deployment: given("deployment", filter.deployment)?,
+        from: given("from", filter.from)?,
+        to: given("to", filter.to)?,
         before: filter.before,
     };
     let page = state.portal.audit(&actor, filter).await?;

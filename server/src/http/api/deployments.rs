@@ -1,7 +1,7 @@
 //! Deployments, and what people decide about them.
 
 use super::{
-    extract::{Caller, Filters, JsonBody, id, member},
+    extract::{Caller, Filters, JsonBody, given, id, member},
     model::{ApprovalGiven, DeploymentDetail, DeploymentList, DeploymentRequest, DeploymentState, Reason},
     once::{Reply, once},
 };
@@ -49,7 +49,7 @@ pub(crate) async fn request(
     headers: HeaderMap,
     body: JsonBody<DeploymentRequest>,
 ) -> Response {
-    let work = async {
+    let work = Box::pin(async {
         let new = NewDeployment {
             release: member("release", &body.value.release)?,
             environment: member("environment", &body.value.environment)?,
@@ -57,7 +57,7 @@ pub(crate) async fn request(
         };
         let id = state.portal.request(&actor, new).await?;
         Reply::new(StatusCode::CREATED, &shown(&state, &actor, id).await?)
-    };
+    });
     once(&state, &actor, "POST deployments", &headers, &body.raw, work).await
 }
 
@@ -108,14 +108,14 @@ pub(crate) async fn list(
     Filters(filter): Filters<DeploymentFilter>,
 ) -> Result<Json<DeploymentList>, Problem> {
     let filter = HistoryFilter {
-        service: filter.service,
-        environment: filter.environment,
+        service: given("service", filter.service)?,
+        environment: given("environment", filter.environment)?,
         state: filter.state.map(|state| StateName::from(state).as_str().to_owned()),
         person: filter.person,
-        from: filter.from,
-        to: filter.to,
+        from: given("from", filter.from)?,
+        to: given("to", filter.to)?,
         text: filter.text,
-        after: filter.after,
+        after: given("after", filter.after)?,
     };
     let history = state.portal.history(&actor, filter).await?;
     let items = history.items.iter().map(Into::into).collect();
@@ -179,7 +179,7 @@ pub(crate) async fn approve(
     body: JsonBody<ApprovalGiven>,
 ) -> Response {
     let operation = format!("POST deployments/{deployment}/approve");
-    let work = async {
+    let work = Box::pin(async {
         let id: DeploymentId = id(&deployment, "deployment")?;
         if let Some(person) = actor.person() {
             let checked = state.limits.approve.check(&person.id);
@@ -189,7 +189,7 @@ pub(crate) async fn approve(
         let seen = RevisionHash(body.value.revision);
         state.portal.approve(&actor, id, seen, comment).await?;
         Reply::new(StatusCode::OK, &shown(&state, &actor, id).await?)
-    };
+    });
     once(&state, &actor, &operation, &headers, &body.raw, work).await
 }
 
@@ -224,11 +224,11 @@ pub(crate) async fn reject(
     body: JsonBody<Reason>,
 ) -> Response {
     let operation = format!("POST deployments/{deployment}/reject");
-    let work = async {
+    let work = Box::pin(async {
         let id: DeploymentId = id(&deployment, "deployment")?;
         state.portal.reject(&actor, id, body.value.reason).await?;
         Reply::new(StatusCode::OK, &shown(&state, &actor, id).await?)
-    };
+    });
     once(&state, &actor, &operation, &headers, &body.raw, work).await
 }
 
@@ -263,11 +263,11 @@ pub(crate) async fn cancel(
     body: JsonBody<Reason>,
 ) -> Response {
     let operation = format!("POST deployments/{deployment}/cancel");
-    let work = async {
+    let work = Box::pin(async {
         let id: DeploymentId = id(&deployment, "deployment")?;
         state.portal.cancel(&actor, id, body.value.reason).await?;
         Reply::new(StatusCode::OK, &shown(&state, &actor, id).await?)
-    };
+    });
     once(&state, &actor, &operation, &headers, &body.raw, work).await
 }
 
@@ -302,10 +302,10 @@ pub(crate) async fn roll_back(
     body: JsonBody<Reason>,
 ) -> Response {
     let operation = format!("POST deployments/{deployment}/roll-back");
-    let work = async {
+    let work = Box::pin(async {
         let id: DeploymentId = id(&deployment, "deployment")?;
         let id = state.portal.roll_back(&actor, id, body.value.reason).await?;
         Reply::new(StatusCode::OK, &shown(&state, &actor, id).await?)
-    };
+    });
     once(&state, &actor, &operation, &headers, &body.raw, work).await
 }

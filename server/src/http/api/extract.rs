@@ -168,6 +168,14 @@ impl<T: DeserializeOwned> FromRequestParts<HttpState> for Filters<T> {
     }
 }
 
+/// A filter that is given, is not empty: nothing has an empty name, and a day is a day.
+pub(crate) fn given(field: &str, text: Option<String>) -> Result<Option<String>, Problem> {
+    match text {
+        Some(text) if text.is_empty() => Err(Problem::invalid(field, "give a value, or leave it out")),
+        text => Ok(text),
+    }
+}
+
 /// An id in the path. What is no id names nothing.
 pub(crate) fn id<T: FromStr>(text: &str, what: &str) -> Result<T, Problem> {
     text.parse()

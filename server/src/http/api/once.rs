@@ -11,6 +11,7 @@ use crate::{
     service::once::Kept,
 };
 use axum::response::{IntoResponse as _, Response};
+use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use std::fmt::Display;
@@ -52,7 +53,7 @@ pub(crate) async fn once(
     operation: &str,
     headers: &HeaderMap,
     body: &[u8],
-    work: impl Future<Output = Result<Reply, Problem>> + Send,
+    work: BoxFuture<'_, Result<Reply, Problem>>,
 ) -> Response {
     let key = match key(headers) {
         Ok(Some(key)) => key,

@@ -53,7 +53,7 @@ pub(crate) async fn register(
     headers: HeaderMap,
     body: JsonBody<ReleaseReport>,
 ) -> Response {
-    let work = async {
+    let work = Box::pin(async {
         let (release, created) = state
             .services
             .register_release(&actor, new_release(body.value)?)
@@ -61,8 +61,8 @@ pub(crate) async fn register(
         let (release, gates) = state.services.release(&actor, release.id).await?;
         let status = if created { StatusCode::CREATED } else { StatusCode::OK };
         Reply::new(status, &ReleaseWithGates::of(&release, &gates))
-    };
-    once(&state, &actor, "POST releases", &headers, &body.raw, Box::pin(work)).await
+    });
+    once(&state, &actor, "POST releases", &headers, &body.raw, work).await
 }
 
 fn new_release(report: ReleaseReport) -> Result<NewRelease, Problem> {
@@ -141,14 +141,14 @@ pub(crate) async fn report_gates(
     body: JsonBody<GateReports>,
 ) -> Response {
     let operation = format!("POST releases/{release}/gates");
-    let work = async {
+    let work = Box::pin(async {
         let release: ReleaseId = id(&release, "release")?;
         let gates = body.value.gates.into_iter().map(gate).collect();
         let statuses = state.services.report_gates(&actor, release, gates).await?;
         let items = statuses.iter().map(Gate::from).collect();
         Reply::new(StatusCode::OK, &GateList { items })
-    };
-    once(&state, &actor, &operation, &headers, &body.raw, Box::pin(work)).await
+    });
+    once(&state, &actor, &operation, &headers, &body.raw, work).await
 }
 
 #[derive(Debug, Serialize, ToSchema)]
