@@ -47,7 +47,7 @@ export SANDBOX_RECORD="$CARGO_TARGET_DIR/sandbox-record.jsonl"
 
 unit() {
   rm -f "$SANDBOX_RECORD"
-  scripts/scratch-postgres.sh cargo test --workspace
+  scripts/scratch-postgres.sh cargo test --workspace --no-fail-fast
 }
 
 protocol_aws() {

@@ -57,10 +57,6 @@ impl Stage {
         self.folder.path().join("aws")
     }
 
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        self.folder.path()
-    }
-
     pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
         self.send(reqwest::Method::POST, path, Some(body)).await
     }
@@ -138,16 +134,6 @@ impl Stage {
     /// Waits until a fault has struck.
     pub(crate) async fn struck(&self, fault: &str) {
         self.get(&format!("/faults/{fault}/wait?hits=1&timeout=60")).await;
-    }
-
-    /// Waits until a fault holds a request.
-    pub(crate) async fn holds(&self, fault: &str) {
-        self.get(&format!("/faults/{fault}/wait?hits=1&held=1&timeout=60"))
-            .await;
-    }
-
-    pub(crate) async fn release(&self, fault: &str) {
-        self.post(&format!("/faults/{fault}/release"), json!({})).await;
     }
 
     pub(crate) async fn freeze(&self, frozen: bool) {

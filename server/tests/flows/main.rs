@@ -1,5 +1,7 @@
 //! The way of a release, through the use cases, the worker and the real adapters, against the sandbox, on both databases.
 
+#![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
 #[path = "../acme/mod.rs"]
 mod acme;
 mod world;

@@ -219,7 +219,7 @@ mod tests {
             (r#"{"name":"a","gates":[{"verdict":"x"}]}"#, "gates[0].verdict"),
             (r#"{"name":"a","gates":[],"nam":1}"#, "nam"),
             (r#"{"name":"a\u0000","gates":[]}"#, "name"),
-            (r#"[]"#, "name"),
+            (r#"[]"#, "body"),
         ] {
             let problem = parse::<Outer>(body.as_bytes()).unwrap_err();
             assert_eq!(
