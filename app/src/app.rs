@@ -113,8 +113,9 @@ fn account(viewer: &crate::model::Viewer, theme: Theme, here: &str) -> impl Into
         .collect_view();
     view! {
         <details class="account" id="account">
-            <summary aria-label=format!("Signed in as {login}")>
+            <summary>
                 <span class="avatar" aria-hidden="true">{initial}</span>
+                <span class="sr">"Signed in as "</span>
                 <span class="account-login">{login.clone()}</span>
                 {icon(Icon::Down)}
             </summary>

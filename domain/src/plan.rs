@@ -8,7 +8,7 @@ use crate::{
     approval::{self, Involved, Membership},
     deployment::{
         Authority, Ballot, Blocker, BlockerKind, CallKind, CloudStatus, Deployment, Expiry, Failure, Observation,
-        Outcome, Preparation, RollbackCause, Run, StartEvidence, State, Transition, may_abort,
+        Outcome, Preparation, Progress, RollbackCause, Run, StartEvidence, State, Transition, may_abort,
     },
     gate::{self, GateStatus, Verdict},
     id::{DeploymentId, OperationId},
@@ -446,6 +446,9 @@ fn deploying(run: &Run, facts: &Facts, now: Timestamp) -> Step {
             progress: progress.clone(),
         });
     }
+    if let Some(step) = settle_by_what_is_seen(run, progress, now) {
+        return step;
+    }
     if let Some(rollback) = &progress.rollback {
         return act(Transition::SeeRollback {
             rollback: Some(rollback.clone()),
@@ -488,6 +491,21 @@ fn deploying(run: &Run, facts: &Facts, now: Timestamp) -> Step {
         };
     }
     wait(now, POLL_MILLIS, "in progress at the cloud")
+}
+
+/// A stop whose answer was lost is concluded by what the deployment came to, before that is acted upon: the cause of a
+/// rollback depends on it.
+fn settle_by_what_is_seen(run: &Run, progress: &Progress, now: Timestamp) -> Option<Step> {
+    run.open_call().filter(|call| call.kind == CallKind::StopDeployment)?;
+    let outcome = match progress.status {
+        CloudStatus::Succeeded | CloudStatus::Failed => Outcome::NothingHappened { at: now },
+        CloudStatus::Stopped => Outcome::Done {
+            id: run.cloud_deployment.clone().unwrap_or_default(),
+            at: now,
+        },
+        _ => return None,
+    };
+    Some(act(Transition::Conclude { outcome }))
 }
 
 fn rollback_cause(run: &Run, message: Option<&str>) -> RollbackCause {

@@ -14,15 +14,17 @@ pub(crate) fn empty(drawing: Icon, title: impl Into<String>, hint: impl IntoView
     }
 }
 
-/// The command that reports the first release of a service, to be pasted into its workflow.
+/// The commands that report the first release of a service, to be pasted into a step of its workflow.
 pub(crate) fn register_command(service: &str) -> impl IntoView {
     let command = format!(
-        r#"TOKEN=$(curl -sS -H "Authorization: Bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN" \
+        r#"PROOF=$(curl -sS -H "Authorization: Bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN" \
   "$ACTIONS_ID_TOKEN_REQUEST_URL&audience=tidegate" | jq -r .value)
-curl -sS --fail-with-body -X POST "$TIDEGATE_URL/api/v1/releases" \
-  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \
-  -d '{{"service": "{service}", "commit": "'$GITHUB_SHA'", "git_ref": "'$GITHUB_REF'",
-       "image": "REGISTRY/REPOSITORY:sha-COMMIT@sha256:DIGEST"}}'"#
+TOKEN=$(curl -sS --fail-with-body "$TIDEGATE_URL/api/v1/ci/session" \
+  -H "Authorization: Bearer $PROOF" --json '{{"service": "{service}"}}' | jq -r .token)
+curl -sS --fail-with-body "$TIDEGATE_URL/api/v1/releases" \
+  -H "Authorization: Bearer $TOKEN" --json '{{"service": "{service}",
+    "commit": "'$GITHUB_SHA'", "ref": "'$GITHUB_REF'",
+    "image": "REGISTRY/REPOSITORY:sha-COMMIT@sha256:DIGEST"}}'"#
     );
     view! {
         <pre class="command" tabindex="0"><code>{command}</code></pre>

@@ -245,6 +245,7 @@ fn request(row: &ReleaseRow, service: &Service) -> impl IntoView + use<> {
             <form method="post" action="/deployments" data-keep="">
                 <input type="hidden" name="release" value=id />
                 <input type="hidden" name="return_to" value=format!("/services/{}", service.name) />
+                <input type="hidden" name="return_to" value=format!("/services/{}", service.name) />
                 <div class="field">
                     <label for=format!("environment-{short}")>"To"</label>
                     <select id=format!("environment-{short}") name="environment">{options}</select>

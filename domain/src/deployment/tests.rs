@@ -422,6 +422,49 @@ fn a_person_stops_it_and_the_reason_is_kept() {
 }
 
 #[test]
+fn r09_a_stop_whose_answer_was_lost_is_concluded_by_what_it_did_and_stays_the_persons() {
+    let stop = Transition::RequestStop {
+        actor: person(3),
+        by: PersonRef::new(3, "person-3"),
+        reason: "errors".to_owned(),
+    };
+    let stopping = deploying().apply(stop, moment(8)).unwrap().0;
+    let running = observed(progress(CloudStatus::InProgress), None);
+    let intended = step(&step(&stopping, &running, moment(8)), &running, moment(9));
+    let over = |status| {
+        let rollback = Some("d-2".to_owned());
+        observed(
+            Progress {
+                rollback,
+                ..progress(status)
+            },
+            None,
+        )
+    };
+    let seen = step(&intended, &over(CloudStatus::Stopped), moment(10));
+    let settled = step(&seen, &over(CloudStatus::Stopped), moment(11));
+    assert!(settled.run().unwrap().open_call().is_none());
+    let rolling = step(&settled, &over(CloudStatus::Stopped), moment(12));
+    assert!(matches!(
+        rolling.state,
+        State::RollingBack {
+            cause: RollbackCause::Person { .. },
+            ..
+        }
+    ));
+    let failed = step(&intended, &over(CloudStatus::Failed), moment(10));
+    let settled = step(&failed, &over(CloudStatus::Failed), moment(11));
+    let rolling = step(&settled, &over(CloudStatus::Failed), moment(12));
+    assert!(matches!(
+        rolling.state,
+        State::RollingBack {
+            cause: RollbackCause::Cloud { .. },
+            ..
+        }
+    ));
+}
+
+#[test]
 fn a_stop_before_anything_was_created_cancels_it() {
     let stop = Transition::RequestStop {
         actor: person(3),

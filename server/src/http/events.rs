@@ -25,7 +25,7 @@ const RECONNECT: Duration = Duration::from_millis(1_500);
 /// `Last-Event-ID` is not needed: the stream says only that something changed, and a page asks for everything it shows
 /// when it connects.
 pub(crate) async fn stream(State(state): State<HttpState>, SignedIn(current): SignedIn) -> Response {
-    let first = stream::once(async { Event::default().event("hello").data("").retry(RECONNECT) });
+    let first = stream::once(async { Event::default().event("hello").data("1").retry(RECONNECT) });
     let changes = state.live.changes().map(event);
     let events = first
         .chain(changes)
@@ -50,7 +50,7 @@ fn event(change: LiveChange) -> Event {
             .event("deployment")
             .id(format!("{id}.{version}"))
             .data(format!("{id} {version}")),
-        LiveChange::Missed => Event::default().event("missed").data(""),
+        LiveChange::Missed => Event::default().event("missed").data("1"),
     }
 }
 

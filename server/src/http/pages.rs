@@ -20,6 +20,9 @@ use leptos::{nonce::Nonce, prelude::provide_context};
 use std::sync::Arc;
 use tidegate_app::{Theme, Visitor, model::Viewer, portal::Portal, shell::shell};
 
+/// With this header the island that follows changes asks for the page it is on.
+const LIVE: &str = "x-live";
+
 /// One route for each page of the app.
 pub(crate) fn routes() -> Router<HttpState> {
     let mut router = Router::new();
@@ -41,8 +44,14 @@ async fn page(
     Extension(nonce): Extension<CspNonce>,
     request: Request,
 ) -> Response {
+    // An open page that asks for itself again must not take what the page after a form has to say.
+    let flash = if request.headers().contains_key(LIVE) {
+        None
+    } else {
+        forms::take_flash(&state, &current).await
+    };
     let visitor = Visitor {
-        flash: forms::take_flash(&state, &current).await,
+        flash,
         ..visitor(Some(&current), request.headers())
     };
     render(&state, visitor, nonce, request).await

@@ -27,6 +27,7 @@ pub(crate) struct Stage {
     folder: tempfile::TempDir,
 }
 
+#[expect(dead_code, reason = "the flows and the crash tests use a part each")]
 impl Stage {
     /// `speed`: virtual seconds per second. An ordinary deployment takes about 70 of them.
     pub(crate) async fn set(speed: f64) -> Self {
@@ -55,6 +56,10 @@ impl Stage {
     /// Credentials that are none, for the SDK.
     pub(crate) fn aws_profile(&self) -> PathBuf {
         self.folder.path().join("aws")
+    }
+
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
@@ -134,6 +139,16 @@ impl Stage {
     /// Waits until a fault has struck.
     pub(crate) async fn struck(&self, fault: &str) {
         self.get(&format!("/faults/{fault}/wait?hits=1&timeout=60")).await;
+    }
+
+    /// Waits until a fault holds a request.
+    pub(crate) async fn holds(&self, fault: &str) {
+        self.get(&format!("/faults/{fault}/wait?hits=1&held=1&timeout=60"))
+            .await;
+    }
+
+    pub(crate) async fn release(&self, fault: &str) {
+        self.post(&format!("/faults/{fault}/release"), json!({})).await;
     }
 
     pub(crate) async fn freeze(&self, frozen: bool) {

@@ -159,13 +159,33 @@ fn actions(page: &DeploymentPage, visitor: &Visitor) -> impl IntoView + use<> {
         with_reason(page, visitor, form, &page.allowed.roll_back)
     });
     let none = !(waiting || back.is_some());
+    let offered = [
+        ("approve", approve.is_some() && page.allowed.approve.is_yes()),
+        (REJECT.path, reject.is_some() && page.allowed.reject.is_yes()),
+        (CANCEL.path, cancel.is_some() && page.allowed.cancel.is_yes()),
+        (ROLL_BACK.path, back.is_some() && page.allowed.roll_back.is_yes()),
+    ];
+    let unsent = unsent(visitor, &offered);
     view! {
         <div class="actions" data-actions="" data-production=production.then_some("")>
             {approve}
             <div class="acts">{reject} {cancel} {back}</div>
             {none.then(|| view! { <p class="hint">"It has come to rest: there is nothing left to decide."</p> })}
+            {unsent}
         </div>
     }
+}
+
+/// What was typed into a form that failed and is not offered any more: nobody loses a text (U7).
+fn unsent(visitor: &Visitor, offered: &[(&str, bool)]) -> Option<impl IntoView + use<>> {
+    let flash = visitor.flash.as_ref()?;
+    let form = flash.form.as_deref().filter(|form| !offered.contains(&(form, true)))?;
+    let text = ["reason", "comment"]
+        .iter()
+        .find_map(|field| flash.typed(form, field))
+        .filter(|text| !text.is_empty())?
+        .to_owned();
+    Some(view! { <p class="hint">"You had written: " <q>{text}</q></p> })
 }
 
 fn refused(why: &str) -> impl IntoView + use<> {
