@@ -21,7 +21,6 @@ pub(crate) struct EventFilter {
     #[param(pattern = "^[a-z0-9][a-z0-9._-]{0,62}$")]
     environment: Option<String>,
     /// Login.
-    #[param(max_length = 100)]
     person: Option<String>,
     #[param(format = "uuid")]
     deployment: Option<String>,

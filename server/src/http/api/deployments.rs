@@ -71,7 +71,6 @@ pub(crate) struct DeploymentFilter {
     #[param(inline)]
     state: Option<DeploymentState>,
     /// Login of whoever requested, approved or rejected.
-    #[param(max_length = 100)]
     person: Option<String>,
     /// From this day on, UTC.
     #[param(format = "date")]
@@ -80,7 +79,6 @@ pub(crate) struct DeploymentFilter {
     #[param(format = "date")]
     to: Option<String>,
     /// In label, digest, commit, reason or service.
-    #[param(max_length = 200)]
     text: Option<String>,
     /// `next` of the page before.
     after: Option<String>,
