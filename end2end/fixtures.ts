@@ -1,7 +1,7 @@
 // What every browser test starts from: a stage of its worker's own, and a page that may not complain.
 
 import { AxeBuilder } from "@axe-core/playwright";
-import { type Page, test as base, expect } from "@playwright/test";
+import { type Locator, type Page, test as base, expect } from "@playwright/test";
 import { join } from "node:path";
 import { type Options, Stage } from "./stage.ts";
 
@@ -10,7 +10,7 @@ const SCHEMES = ["light", "dark"] as const;
 
 interface TestFixtures {
   /** Console messages that this test means to cause. */
-  noise: RegExp[];
+  noise: RegExp;
 }
 
 interface WorkerFixtures {
@@ -30,12 +30,13 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     { scope: "worker", timeout: 60_000 },
   ],
   baseURL: async ({ stage }, use) => use(stage.url),
-  noise: [[], { option: true }],
+  // Nothing.
+  noise: [/(?!)/, { option: true }],
   // An error in the console, a policy violation among them, is a failure like any other.
   page: async ({ page, noise, stage }, use, info) => {
     const complaints: string[] = [];
     const heard = (text: string) => {
-      if (!noise.some((expected) => expected.test(text))) complaints.push(text);
+      if (!noise.test(text)) complaints.push(text);
     };
     page.on("console", (message) => {
       if (message.type() === "error" || message.type() === "warning") heard(message.text());
@@ -66,6 +67,38 @@ export async function signIn(page: Page, stage: Stage, login: string, to = "/"):
   stage.sessions.set(login, await page.context().cookies(stage.url));
 }
 
+/** Whether this test is run without any script (U2). */
+export const isPlain = () => test.info().project.use.javaScriptEnabled === false;
+
+/** Waits until a page shows something: it follows by itself, or, without scripts, is loaded again as a person would. */
+export async function becomes(page: Page, shown: Locator, patience = 45_000): Promise<void> {
+  if (!isPlain()) {
+    await expect(shown).toBeVisible({ timeout: patience });
+    return;
+  }
+  await expect(async () => {
+    await page.reload();
+    await expect(shown).toBeVisible({ timeout: 250 });
+  }).toPass({ timeout: patience, intervals: [500] });
+}
+
+/** The state in the heading of a deployment's page. */
+export const badge = (page: Page, words: string) => page.locator("h1 .badge", { hasText: new RegExp(`^\\s*${words}\\s*$`) });
+
+/** Opens one of the forms that ask for a reason, gives it, and sends it. */
+export async function giveReason(page: Page, opens: string, reason: string, does: string): Promise<void> {
+  await page.locator("summary", { hasText: opens }).click();
+  const form = page.locator("details[open] form");
+  await form.getByRole("textbox").fill(reason);
+  await form.getByRole("button", { name: does }).click();
+}
+
+/** Nothing is wider than the screen: a page scrolls down, never sideways (U6). */
+export async function expectNoSidewaysScroll(page: Page): Promise<void> {
+  const wide = await page.evaluate(() => ({ page: document.documentElement.scrollWidth, screen: window.innerWidth }));
+  expect(wide.page, `at ${wide.screen} px`).toBeLessThanOrEqual(wide.screen);
+}
+
 /** Axe finds nothing wrong with the page, in light and in dark (U6). */
 export async function expectAccessible(page: Page): Promise<void> {
   for (const colorScheme of SCHEMES) {
@@ -84,6 +117,7 @@ export async function screenshots(page: Page, name: string): Promise<void> {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     for (const width of WIDTHS) {
       await page.setViewportSize({ width, height: 900 });
+      await expectNoSidewaysScroll(page);
       const path = join(import.meta.dirname, "screenshots-out", `${name}-${width}-${colorScheme}.png`);
       await page.screenshot({ path, fullPage: true, animations: "disabled" });
     }

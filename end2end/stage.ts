@@ -61,6 +61,10 @@ export class Stage {
   /** Cookies of the people who have signed in, by login. */
   readonly sessions = new Map<string, Cookie[]>();
 
+  private server: ChildProcess | undefined;
+  /** From the start of the process to the first 200 of /readyz. */
+  readyAfterMs = NaN;
+
   private constructor(
     private readonly processes: ChildProcess[],
     readonly dir: string,
@@ -69,9 +73,6 @@ export class Stage {
     readonly githubUrl: string,
     readonly awsUrl: string,
     readonly controlUrl: string,
-    readonly serverPid: number,
-    /** From the start of the process to the first 200 of /readyz. */
-    readonly readyAfterMs: number,
   ) {}
 
   static async open({ speed }: Options): Promise<Stage> {
@@ -95,18 +96,9 @@ export class Stage {
         config,
         written.replaceAll(DEMO.portal, portal).replaceAll(DEMO.github, new URL(urls.github!).host),
       );
-      const began = Date.now();
-      const server = run("tidegate", dir, processes, ["serve", "--config", config], {
-        AWS_ENDPOINT_URL: urls.aws,
-        TIDEGATE_DATABASE_URL: `sqlite://${dir}/tidegate.db`,
-        TIDEGATE_SECRET_KEY: "5a".repeat(32),
-        TIDEGATE_GITHUB_CLIENT_SECRET: "sandbox-client-secret-not-for-production",
-        TIDEGATE_GITHUB_WEBHOOK_SECRET: WEBHOOK_SECRET,
-        TIDEGATE_GITHUB_TOKEN: "ghp_sandbox_service",
-        TIDEGATE_SITE: join(TARGET, "site"),
-      });
-      await answering(server, `http://${portal}/readyz`, join(dir, "tidegate.log"));
-      return new Stage(processes, dir, `http://${portal}`, urls.github!, urls.aws!, urls.control!, server.pid!, Date.now() - began);
+      const stage = new Stage(processes, dir, `http://${portal}`, urls.github!, urls.aws!, urls.control!);
+      await stage.startServer();
+      return stage;
     } catch (error) {
       await end(processes, dir);
       throw error;
@@ -114,6 +106,30 @@ export class Stage {
   }
 
   close = () => end(this.processes, this.dir);
+
+  /** Starts the server on the stage's database; also again, after it was stopped. */
+  async startServer(): Promise<void> {
+    const began = Date.now();
+    this.server = run("tidegate", this.dir, this.processes, ["serve", "--config", join(this.dir, "tidegate.toml")], {
+      AWS_ENDPOINT_URL: this.awsUrl,
+      TIDEGATE_DATABASE_URL: `sqlite://${this.dir}/tidegate.db`,
+      TIDEGATE_SECRET_KEY: "5a".repeat(32),
+      TIDEGATE_GITHUB_CLIENT_SECRET: "sandbox-client-secret-not-for-production",
+      TIDEGATE_GITHUB_WEBHOOK_SECRET: WEBHOOK_SECRET,
+      TIDEGATE_GITHUB_TOKEN: "ghp_sandbox_service",
+      TIDEGATE_SITE: join(TARGET, "site"),
+    });
+    await answering(this.server, `${this.url}/readyz`, join(this.dir, "tidegate.log"));
+    this.readyAfterMs = Date.now() - began;
+  }
+
+  /** Ends the server as a crash does. */
+  stopServer = () => gone(this.server!, "SIGKILL");
+
+  /** The server's process. */
+  get serverPid(): number {
+    return this.server!.pid!;
+  }
 
   /** What the server has written so far. */
   log = () => readFile(join(this.dir, "tidegate.log"), "utf8");
@@ -238,7 +254,7 @@ function run(binary: string, dir: string, processes: ChildProcess[], args: strin
       ...env,
     },
   });
-  const log = createWriteStream(join(dir, `${binary}.log`));
+  const log = createWriteStream(join(dir, `${binary}.log`), { flags: "a" });
   child.stdout!.pipe(log, { end: false });
   child.stderr!.pipe(log, { end: false });
   processes.push(child);
@@ -292,13 +308,17 @@ function freePort(): Promise<number> {
 async function end(processes: ChildProcess[], dir: string): Promise<void> {
   await Promise.all(
     processes.map(async (child) => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const gone = new Promise((resolve) => child.once("exit", resolve));
-      child.kill("SIGTERM");
       const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
-      await gone;
+      await gone(child, "SIGTERM");
       clearTimeout(timer);
     }),
   );
   await rm(dir, { recursive: true, force: true });
+}
+
+async function gone(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = new Promise((resolve) => child.once("exit", resolve));
+  child.kill(signal);
+  await exited;
 }

@@ -16,6 +16,7 @@ use leptos_router::{
     hooks::use_location,
     path,
 };
+use tidegate_domain::{Action, access};
 
 #[component]
 pub fn App() -> impl IntoView {
@@ -39,19 +40,25 @@ pub fn App() -> impl IntoView {
 
 fn header() -> AnyView {
     let visitor = use_context::<Visitor>().unwrap_or_default();
-    let here = use_location().pathname.get_untracked();
-    let current = {
-        let here = here.clone();
-        move |path: &str| (here == path).then_some("page")
+    let location = use_location();
+    let path = location.pathname.get_untracked();
+    let here = match location.search.get_untracked() {
+        query if query.is_empty() => path.clone(),
+        query => format!("{path}?{}", query.trim_start_matches('?')),
     };
+    let current = move |page: &str| (path == page).then_some("page");
     let signed_in = visitor.viewer.is_some();
+    let audits = visitor
+        .actor
+        .as_ref()
+        .is_some_and(|actor| access::can(actor, Action::ViewAudit, None).is_ok());
     let nav = signed_in.then(|| {
         view! {
             <nav class="nav" aria-label="Main">
                 <a href="/" aria-current=current("/")>"Services"</a>
                 <a href="/inbox" aria-current=current("/inbox")>"Inbox" {waiting_count()}</a>
                 <a href="/history" aria-current=current("/history")>"History"</a>
-                <a href="/audit" aria-current=current("/audit")>"Audit"</a>
+                {audits.then(|| view! { <a href="/audit" aria-current=current("/audit")>"Audit"</a> })}
             </nav>
             <form class="find" role="search" method="get" action="/history">
                 {icon(Icon::Search)}

@@ -98,7 +98,7 @@ async fn u01_a_waiting_deployment_answers_what_is_it_safe_who_and_what_next() {
     let page = page_of(&sample(), StateName::AwaitingApproval).await;
     assert_eq!(page.status, StatusCode::OK);
     page.says("Needs approval: 1 of security.");
-    page.says("Then it starts at once: 10 % for 5 min, then 100 %: about 5 min of traffic shift. Expires in 23 h.");
+    page.says("Then it starts at once: 10 % for 5 min, then 100 %: about 5 min of traffic shift. If nobody acts it expires in 23 h");
     page.says("6 commits on top of");
     page.says("all 7 gates passed");
     page.says("image pinned by digest, registry tags immutable");

@@ -43,6 +43,10 @@ pub(crate) fn choice(
     chosen: Option<&str>,
 ) -> impl IntoView + use<> {
     let chosen = chosen.unwrap_or_default().to_owned();
+    // What the configuration no longer names can still be filtered by.
+    let gone = (!chosen.is_empty() && !options.iter().any(|(value, _)| *value == chosen)).then(|| {
+        view! { <option value=chosen.clone() selected=true>{chosen.clone()}</option> }
+    });
     let options = options
         .into_iter()
         .map(|(value, words)| {
@@ -55,6 +59,7 @@ pub(crate) fn choice(
             <span>{label}</span>
             <select name=name>
                 <option value="">{all}</option>
+                {gone}
                 {options}
             </select>
         </label>

@@ -25,15 +25,16 @@ fn gate(status: &GateStatus, now: Timestamp) -> impl IntoView + use<> {
         ),
         Some(result) => {
             let passed = result.verdict == Verdict::Pass;
-            let words = result
-                .detail
-                .clone()
-                .unwrap_or_else(|| if passed { "passed" } else { "failed" }.to_owned());
-            let verdict = if passed {
-                mark(Meaning::Good, Icon::Check, tied(&words)).into_any()
+            let (meaning, drawing, word) = if passed {
+                (Meaning::Good, Icon::Check, "passed")
             } else {
-                mark(Meaning::Bad, Icon::Cross, format!("failed: {words}")).into_any()
+                (Meaning::Bad, Icon::Cross, "failed")
             };
+            let words = match &result.detail {
+                Some(detail) => format!("{word}: {}", tied(detail)),
+                None => word.to_owned(),
+            };
+            let verdict = mark(meaning, drawing, words).into_any();
             let link = result
                 .url
                 .as_ref()

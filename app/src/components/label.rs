@@ -10,6 +10,11 @@ pub(crate) fn when(at: Timestamp, now: Timestamp) -> impl IntoView {
     view! { <time datetime=at.to_string() title=utc(at)>{relative(at, now)}</time> }
 }
 
+/// A moment in full, for where it matters when exactly: in UTC, and by an island in the viewer's zone.
+pub(crate) fn full(at: Timestamp) -> impl IntoView {
+    view! { <time class="full" datetime=at.to_string() title=utc(at) data-full="">{utc(at)}</time> }
+}
+
 /// Who did it: a person by login, or a machine by its name. CI is named by its repository on hover.
 pub(crate) fn person(label: &str) -> AnyView {
     if let Some(repository) = label.strip_prefix("CI of ") {
@@ -37,6 +42,11 @@ pub(crate) fn digest(digest: &Digest) -> impl IntoView + use<> {
 
 pub(crate) fn revision(hash: &RevisionHash) -> impl IntoView + use<> {
     view! { <code class="hash" title=hash.to_string()>{hash.short().to_owned()}</code> }
+}
+
+/// From one thing to another: drawn for the eye, said for the ear.
+pub(crate) fn arrow(said: &'static str) -> impl IntoView {
+    view! { <span class="arrow"><span aria-hidden="true">" → "</span><span class="sr">{said}</span></span> }
 }
 
 /// A link that leaves the site.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::model::DeploymentSummary;
 use leptos::prelude::*;
-use tidegate_domain::{Timestamp, time::span_words};
+use tidegate_domain::{StateName, Timestamp, time::span_words};
 
 /// `with_service`: off where all rows are of one service.
 pub(crate) fn deployment_rows(
@@ -43,7 +43,7 @@ fn row(item: &DeploymentSummary, with_service: bool, now: Timestamp) -> impl Int
     let service = item.service.to_string();
     let approved = item.approved_by.iter().map(|login| person(login)).collect_view();
     view! {
-        <tr data-item="">
+        <tr data-item="" id=format!("row-{}", item.id)>
             <td class="cell-state">
                 {state(item.state)}
                 {item.traffic.filter(|_| item.state.is_in_flight()).map(|share| view! {
@@ -51,7 +51,14 @@ fn row(item: &DeploymentSummary, with_service: bool, now: Timestamp) -> impl Int
                 })}
             </td>
             <td class="cell-release">
-                <a class="hash" href=href data-open="">{item.label.clone()}</a>
+                <a
+                    class="hash"
+                    href=href
+                    data-open=""
+                    data-waits=(item.state == StateName::AwaitingApproval).then_some("")
+                >
+                    {item.label.clone()}
+                </a>
                 {item.rollback.then(rollback_chip)}
                 {item.note.clone().map(|note| view! { <span class="note" title=note.clone()>{note.clone()}</span> })}
             </td>

@@ -1,14 +1,42 @@
-// Exchanges the page's content in place. What a person opened, typed or is about to do stays as it is.
+// Exchanges the page's content in place. What a person opened, typed, chose or is about to do stays as it is.
 
 // The revision that the person was looking at, once it was replaced under their eyes.
 let replaced = false;
 
 const seen = (root) => root.querySelector("form.approve input[name=revision]")?.value;
 
-// Fields keep what was typed, details stay open or closed.
-const keep = (name, node) =>
-  (name === "open" && node.localName === "details") ||
-  ((name === "value" || name === "checked") && node.type !== "hidden" && node.form?.matches("[data-keep], .filters, .tools"));
+// Forms whose fields are a person's own.
+const OWN = "[data-keep], .filters, .tools";
+const own = (node) => node.form?.matches(OWN);
+
+const callbacks = {
+  // Fields keep what was typed, choices what was chosen, details stay open or closed.
+  beforeAttributeUpdated: (name, node) =>
+    !(
+      (name === "open" && node.localName === "details") ||
+      (["value", "checked", "selected"].includes(name) && node.type !== "hidden" && own(node))
+    ),
+  // The text between a text area's tags is only what it began with.
+  beforeNodeMorphed: (node) => !(node.localName === "textarea" && own(node)),
+  beforeNodeRemoved(node) {
+    if (node.nodeType !== Node.ELEMENT_NODE) return true;
+    if (node.matches("[data-kept]")) return false;
+    const typed = node.querySelector("[data-keep] textarea")?.value.trim();
+    if (typed) lament(node, typed);
+    return true;
+  },
+};
+
+// A form that is not offered any more takes nobody's words with it.
+function lament(node, typed) {
+  const words = document.createElement("p");
+  words.className = "hint";
+  words.dataset.kept = "";
+  const quote = document.createElement("q");
+  quote.textContent = typed;
+  words.append("You had written: ", quote);
+  node.closest("[data-actions]")?.append(words);
+}
 
 export async function exchange(idiomorph, html) {
   const { Idiomorph } = await import(idiomorph);
@@ -17,8 +45,7 @@ export async function exchange(idiomorph, html) {
   if (!main || !fresh) return false;
   const before = seen(main);
   replaced ||= before !== undefined && seen(fresh) !== undefined && seen(fresh) !== before;
-  const options = { ignoreActiveValue: true, callbacks: { beforeAttributeUpdated: (name, node) => !keep(name, node) } };
-  Idiomorph.morph(main, fresh, options);
+  Idiomorph.morph(main, fresh, { ignoreActiveValue: true, callbacks });
   const [nav, newNav] = [document.querySelector(".nav"), next.querySelector(".nav")];
   if (nav && newNav) Idiomorph.morph(nav, newNav);
   document.title = next.title;

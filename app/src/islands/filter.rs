@@ -23,11 +23,14 @@ pub(super) fn start() {
 
 fn narrow(field: &HtmlInputElement) {
     let wanted = field.value().trim().to_lowercase();
+    // The address may narrow it further, as the server did when it made the page.
+    let attention = find("[data-attention]").is_some();
     let mut shown = 0_usize;
     for row in all::<HtmlElement>("[data-name]") {
         let fits = row
             .get_attribute("data-name")
-            .is_some_and(|name| name.contains(&wanted));
+            .is_some_and(|name| name.contains(&wanted))
+            && (!attention || row.has_attribute("data-asks"));
         row.set_hidden(!fits);
         shown += usize::from(fits);
     }
@@ -51,4 +54,16 @@ fn remember(wanted: &str) {
         address.search_params().set("q", wanted);
     }
     let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&address.href()));
+    for link in all::<HtmlElement>("[data-keeps-filter]") {
+        let Ok(to) = web_sys::Url::new_with_base(&link.get_attribute("href").unwrap_or_default(), &address.href())
+        else {
+            continue;
+        };
+        if wanted.is_empty() {
+            to.search_params().delete("q");
+        } else {
+            to.search_params().set("q", wanted);
+        }
+        let _ = link.set_attribute("href", &format!("{}{}", to.pathname(), to.search()));
+    }
 }

@@ -1,7 +1,7 @@
 //! Keys: `/` search, `j` and `k` move, `a` approve, `x` reject, `?` help (U5). No key decides anything by itself: it
 //! leads to the button or the field that does.
 
-use super::dom::{EXCHANGED, all, find_as, on_document};
+use super::dom::{EXCHANGED, all, find_as, on_document, window};
 use leptos::wasm_bindgen::JsCast;
 use web_sys::{Element, Event, HtmlDetailsElement, HtmlDialogElement, HtmlElement, HtmlInputElement, KeyboardEvent};
 
@@ -91,21 +91,27 @@ fn step(forward: bool) -> bool {
     true
 }
 
-/// To the approve button; in a list, to the deployment that has it.
+/// To the approve button; in a list, to the deployment that has it: the one that waits, before the row's own.
 fn approve() -> bool {
     if let Some(button) = find_as::<HtmlElement>("button[data-key=a]") {
         return button.focus().is_ok();
     }
-    let link = find_as::<HtmlElement>("[data-item].here [data-open]");
+    let link = find_as::<HtmlElement>("[data-item].here [data-waits]")
+        .or_else(|| find_as::<HtmlElement>("[data-item].here [data-open]"));
     link.is_some_and(|link| {
         link.click();
         true
     })
 }
 
+/// Opens the form; in a list, the deployment with its form open.
 fn reject() -> bool {
     let Some(details) = find_as::<HtmlDetailsElement>("details:has(> [data-key=x])") else {
-        return false;
+        let link = find_as::<HtmlElement>("[data-item].here [data-waits]");
+        let address = link.and_then(|link| link.get_attribute("href"));
+        return address
+            .zip(window())
+            .is_some_and(|(address, window)| window.location().assign(&format!("{address}#reject-reason")).is_ok());
     };
     details.set_open(true);
     let field = details.query_selector("textarea").ok().flatten();

@@ -20,16 +20,16 @@ extern "C" {
 
 /// The shortest pause between two exchanges.
 const PAUSE_MILLIS: i32 = 400;
-/// Before connecting anew where the browser gave up.
-const CONNECT_AGAIN_MILLIS: i32 = 5_000;
+/// Before connecting anew where the browser gave up, and before asking anew where the page could not be had.
+const AGAIN_MILLIS: i32 = 5_000;
 
 #[derive(Default)]
 struct Live {
     idiomorph: String,
     busy: bool,
     again: bool,
-    connected_before: bool,
     stale: bool,
+    stream: Option<EventSource>,
 }
 
 type Shared = Rc<RefCell<Live>>;
@@ -43,29 +43,33 @@ pub(super) fn start(idiomorph: String) {
         idiomorph,
         ..Live::default()
     }));
-    connect(&live);
-    let shown = Rc::clone(&live);
+    if !hidden() {
+        connect(&live);
+    }
+    // A browser has few connections to one host: a page that nobody looks at leaves its own to the others.
     on_document("visibilitychange", move |_: Event| {
-        let stale = shown.borrow().stale;
-        if stale && document().is_some_and(|document| !document.hidden()) {
-            refresh(&shown);
+        let stream = live.borrow_mut().stream.take();
+        if let Some(stream) = stream {
+            stream.close();
+        }
+        if !hidden() {
+            connect(&live);
         }
     });
+}
+
+fn hidden() -> bool {
+    document().is_some_and(|document| document.hidden())
 }
 
 fn connect(live: &Shared) {
     let Ok(source) = EventSource::new("/events") else {
         return;
     };
+    live.borrow_mut().stream = Some(source.clone());
+    // Whatever changed between the page being made and this moment was told to nobody here.
     let hello = Rc::clone(live);
-    on(&source, "hello", move |_: MessageEvent| {
-        let again = std::mem::replace(&mut hello.borrow_mut().connected_before, true);
-        if again {
-            refresh(&hello);
-        } else {
-            tell("live", "Live");
-        }
-    });
+    on(&source, "hello", move |_: MessageEvent| refresh(&hello));
     let changed = Rc::clone(live);
     on(&source, "deployment", move |event: MessageEvent| {
         if concerns(&text(&event.data())) {
@@ -80,7 +84,14 @@ fn connect(live: &Shared) {
         stale(&failed);
         if stream.ready_state() == EventSource::CLOSED {
             let failed = Rc::clone(&failed);
-            after(CONNECT_AGAIN_MILLIS, move || connect(&failed));
+            let given_up = stream.clone();
+            after(AGAIN_MILLIS, move || {
+                // Unless another one was opened meanwhile, or nobody looks.
+                let current = failed.borrow().stream.as_ref() == Some(&given_up);
+                if current && !hidden() {
+                    connect(&failed);
+                }
+            });
         }
     });
 }
@@ -138,7 +149,16 @@ fn refresh(live: &Shared) {
                     let _ = document.dispatch_event(&event);
                 }
             }
-            Err(_) => stale(&live),
+            Err(_) => {
+                stale(&live);
+                let retried = Rc::clone(&live);
+                after(AGAIN_MILLIS, move || {
+                    let stale = retried.borrow().stale;
+                    if stale && !hidden() {
+                        refresh(&retried);
+                    }
+                });
+            }
         }
         after(PAUSE_MILLIS, move || {
             let again = {

@@ -27,9 +27,12 @@ fn show(skew: f64) {
     let language = window()
         .and_then(|window| window.navigator().language())
         .unwrap_or_else(|| "en".to_owned());
-    let options = Object::new();
-    let _ = Reflect::set(&options, &"dateStyle".into(), &"medium".into());
-    let _ = Reflect::set(&options, &"timeStyle".into(), &"long".into());
+    let [long, short] = ["long", "short"].map(|style| {
+        let options = Object::new();
+        let _ = Reflect::set(&options, &"dateStyle".into(), &"medium".into());
+        let _ = Reflect::set(&options, &"timeStyle".into(), &style.into());
+        options
+    });
     for time in all::<Element>("time[datetime]") {
         let Some(at) = time
             .get_attribute("datetime")
@@ -38,14 +41,22 @@ fn show(skew: f64) {
         else {
             continue;
         };
-        let words = relative(millis(at), now);
+        let local = |options: &Object| {
+            let words = Date::new(&JsValue::from_f64(at)).to_locale_string(&language, options);
+            text(&words.into())
+        };
+        // A moment that is shown in full is shown in the viewer's zone.
+        let words = if time.has_attribute("data-full") {
+            local(&short)
+        } else {
+            relative(millis(at), now)
+        };
         if time.text_content().as_deref() != Some(&words) {
             time.set_text_content(Some(&words));
         }
         if time.get_attribute("data-zone").is_none() {
-            let local = Date::new(&JsValue::from_f64(at)).to_locale_string(&language, &options);
             let utc = time.get_attribute("title").unwrap_or_default();
-            let _ = time.set_attribute("title", &format!("{} · {utc}", text(&local.into())));
+            let _ = time.set_attribute("title", &format!("{} · {utc}", local(&long)));
             let _ = time.set_attribute("data-zone", "");
         }
     }

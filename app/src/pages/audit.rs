@@ -7,6 +7,7 @@ use crate::{
         field::{choice, filter_text},
         icon::{Icon, icon},
         label::when,
+        pager::pager,
         sentence::sentence,
     },
     model::{AuditFilter, AuditPage},
@@ -15,10 +16,10 @@ use crate::{
 };
 use leptos::prelude::*;
 use leptos_router::{hooks::use_query_map, params::ParamsMap};
-use tidegate_domain::{Timestamp, audit::RecordedEvent};
+use tidegate_domain::{EventKind, Timestamp, audit::RecordedEvent};
 
 /// First parts of the kinds, with what they stand for.
-const KINDS: [(&str, &str); 10] = [
+const KINDS: [(&str, &str); 11] = [
     ("deployment", "deployments"),
     ("approval", "approvals"),
     ("rollback", "rollbacks"),
@@ -28,6 +29,7 @@ const KINDS: [(&str, &str); 10] = [
     ("session", "sign-ins"),
     ("access", "refused attempts"),
     ("configuration", "configuration"),
+    ("webhook", "webhooks"),
     ("worker", "warnings"),
 ];
 
@@ -122,10 +124,6 @@ fn show(page: AuditPage, filter: &AuditFilter) -> AnyView {
     let pairs = |names: Vec<String>| names.into_iter().map(|name| (name.clone(), name)).collect::<Vec<_>>();
     let services = pairs(page.services.iter().map(ToString::to_string).collect());
     let environments = pairs(page.environments.iter().map(ToString::to_string).collect());
-    let kinds = KINDS
-        .into_iter()
-        .map(|(kind, words)| (kind.to_owned(), words.to_owned()))
-        .collect();
     let older = page.next.map(|next| address(filter, Some(next)));
     let newest = filter.before.map(|_| address(filter, None));
     main(
@@ -143,7 +141,7 @@ fn show(page: AuditPage, filter: &AuditFilter) -> AnyView {
                 <p class="summary">"Append-only, numbered without gaps, written together with what it describes."</p>
             </div>
             <form class="filters" method="get" action="/audit" aria-label="Filters">
-                {choice("kind", "Kind", "everything", kinds, filter.kind.as_deref())}
+                {kinds(filter.kind.as_deref())}
                 {choice("service", "Service", "all services", services, filter.service.as_deref())}
                 {choice("environment", "Environment", "all environments", environments, filter.environment.as_deref())}
                 {filter_text("person", "Person", "text", "login", filter.person.as_deref())}
@@ -155,13 +153,59 @@ fn show(page: AuditPage, filter: &AuditFilter) -> AnyView {
                     {narrowed.then(|| view! { <a href="/audit">"Clear"</a> })}
                 </div>
             </form>
+            {one_deployment(filter)}
             {list}
-            <nav class="pager" aria-label="Pages">
-                {newest.map(|href| view! { <a class="button" href=href>"Newest"</a> })}
-                {older.map(|href| view! { <a class="button" href=href rel="next">"Older" {icon(Icon::Right)}</a> })}
-            </nav>
+            {pager(newest, older)}
         },
     )
+}
+
+/// Kinds of events: a group as a whole, or exactly one kind.
+fn kinds(chosen: Option<&str>) -> impl IntoView + use<> {
+    let chosen = chosen.unwrap_or_default().to_owned();
+    let option = |value: &str, words: String| {
+        let selected = value == chosen;
+        view! { <option value=value.to_owned() selected=selected>{words}</option> }
+    };
+    let groups = KINDS
+        .into_iter()
+        .map(|(group, words)| {
+            let of_it = |kind: &&EventKind| kind.name().split('.').next() == Some(group);
+            let exact: Vec<&EventKind> = EventKind::ALL.iter().filter(of_it).collect();
+            let each = exact
+                .iter()
+                .filter(|_| exact.len() > 1)
+                .map(|kind| option(kind.name(), kind.words().to_owned()))
+                .collect_view();
+            view! { <optgroup label=words>{option(group, format!("all {words}"))} {each}</optgroup> }
+        })
+        .collect_view();
+    view! {
+        <label class="filter">
+            <span>"Kind"</span>
+            <select name="kind">
+                <option value="">"everything"</option>
+                {groups}
+            </select>
+        </label>
+    }
+}
+
+/// That the list is of one deployment, and the way to all.
+fn one_deployment(filter: &AuditFilter) -> impl IntoView + use<> {
+    let id = filter.deployment.clone()?;
+    let all = address(
+        &AuditFilter {
+            deployment: None,
+            ..filter.clone()
+        },
+        None,
+    );
+    Some(view! {
+        <p class="narrowed">
+            "Only of " <a href=format!("/deployments/{id}")>"one deployment"</a> " · " <a href=all>"show all"</a>
+        </p>
+    })
 }
 
 fn row(recorded: &RecordedEvent, now: Timestamp) -> impl IntoView + use<> {
@@ -185,7 +229,7 @@ fn row(recorded: &RecordedEvent, now: Timestamp) -> impl IntoView + use<> {
         <tr data-item="" id=format!("event-{}", recorded.seq)>
             <td class="number cell-seq">{recorded.seq}</td>
             <td class="cell-when">
-                <span class="utc">{utc(recorded.at).trim_end_matches(" UTC").to_owned()}</span> {when(recorded.at, now)}
+                <a class="utc" href=format!("/audit?before={}#event-{}", recorded.seq + 1, recorded.seq)>{utc(recorded.at).trim_end_matches(" UTC").to_owned()}</a> {when(recorded.at, now)}
             </td>
             <td class="cell-who">{recorded.event.actor.label()}</td>
             <td class="cell-what">

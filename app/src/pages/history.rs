@@ -5,7 +5,8 @@ use crate::{
     components::{
         empty::empty,
         field::{choice, filter_text},
-        icon::{Icon, icon},
+        icon::Icon,
+        pager::pager,
         rows::deployment_rows,
     },
     model::{History, HistoryFilter},
@@ -115,10 +116,7 @@ fn show(history: History, filter: &HistoryFilter) -> AnyView {
                 </div>
             </form>
             {list}
-            <nav class="pager" aria-label="Pages">
-                {newest.map(|href| view! { <a class="button" href=href>"Newest"</a> })}
-                {older.map(|href| view! { <a class="button" href=href rel="next">"Older" {icon(Icon::Right)}</a> })}
-            </nav>
+            {pager(newest, older)}
         },
     )
 }

@@ -14,8 +14,8 @@ use crate::{
     words::counted,
 };
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
-use tidegate_domain::Timestamp;
+use leptos_router::{hooks::use_query_map, params::ParamsMap};
+use tidegate_domain::{StateName, Timestamp};
 
 pub(crate) fn page() -> impl IntoView {
     let query = use_query_map().get_untracked();
@@ -26,7 +26,14 @@ pub(crate) fn page() -> impl IntoView {
 
 /// What asks for a person: something waits, moves or went wrong.
 fn asks(cell: &Cell) -> bool {
-    cell.in_flight.is_some() || !cell.waiting.is_empty() || cell.last_trouble.is_some()
+    cell.in_flight.is_some() || !cell.waiting.is_empty() || went_wrong(cell)
+}
+
+/// Something was deployed and did not stay. What people decided against is no trouble.
+fn went_wrong(cell: &Cell) -> bool {
+    cell.last_trouble
+        .as_ref()
+        .is_some_and(|one| matches!(one.state, StateName::RolledBack | StateName::Failed))
 }
 
 fn show(home: Home, wanted: &str, attention: bool) -> AnyView {
@@ -35,7 +42,7 @@ fn show(home: Home, wanted: &str, attention: bool) -> AnyView {
     let cells = || home.rows.iter().flat_map(|row| row.cells.iter().flatten());
     let waiting: usize = cells().map(|cell| cell.waiting.len()).sum();
     let moving = cells().filter(|cell| cell.in_flight.is_some()).count();
-    let trouble = cells().filter(|cell| cell.last_trouble.is_some()).count();
+    let trouble = cells().filter(|cell| went_wrong(cell)).count();
     let total = home.rows.len();
     let shown = |row: &HomeRow| {
         (wanted.is_empty() || row.service.as_str().contains(&wanted))
@@ -61,7 +68,7 @@ fn show(home: Home, wanted: &str, attention: bool) -> AnyView {
             "No service has that in its name"
         };
         view! {
-            {matrix(&home, shown, now)}
+            {matrix(&home, shown, attention, now)}
             <div data-none="" hidden=!none>
                 {empty(Icon::Search, title, view! { <p><a href="/">"Show all services"</a></p> })}
             </div>
@@ -82,9 +89,10 @@ fn show(home: Home, wanted: &str, attention: bool) -> AnyView {
                 <form class="tools" method="get" action="/">
                     <label class="sr" for="q">"Filter services"</label>
                     <input id="q" type="search" name="q" value=wanted.clone() placeholder="Filter services" data-filter="" autocomplete="off" />
+                    {attention.then(|| view! { <input type="hidden" name="show" value="attention" /> })}
                     <div class="segments">
-                        <a href="/" aria-current=(!attention).then_some("true")>"All"</a>
-                        <a href="/?show=attention" aria-current=attention.then_some("true")>"Needs attention"</a>
+                        <a href=address(&wanted, false) data-keeps-filter="" aria-current=(!attention).then_some("true")>"All"</a>
+                        <a href=address(&wanted, true) data-keeps-filter="" aria-current=attention.then_some("true")>"Needs attention"</a>
                     </div>
                 </form>
             </div>
@@ -108,7 +116,19 @@ fn summary(total: usize, waiting: usize, moving: usize, trouble: usize) -> impl 
     }
 }
 
-fn matrix<F: Fn(&HomeRow) -> bool>(home: &Home, shown: F, now: Timestamp) -> impl IntoView + use<F> {
+/// This page, narrowed as its two choices say.
+fn address(wanted: &str, attention: bool) -> String {
+    let mut query = ParamsMap::new();
+    if !wanted.is_empty() {
+        query.insert("q", wanted.to_owned());
+    }
+    if attention {
+        query.insert("show", "attention".to_owned());
+    }
+    format!("/{}", query.to_query_string())
+}
+
+fn matrix<F: Fn(&HomeRow) -> bool>(home: &Home, shown: F, attention: bool, now: Timestamp) -> impl IntoView + use<F> {
     let heads = home
         .environments
         .iter()
@@ -138,7 +158,13 @@ fn matrix<F: Fn(&HomeRow) -> bool>(home: &Home, shown: F, now: Timestamp) -> imp
                 .map(|(one, name)| cell(one.as_ref(), name, now))
                 .collect_view();
             view! {
-                <tr data-item="" data-name=service.clone() hidden=!shown(row)>
+                <tr
+                    data-item=""
+                    id=format!("service-{service}")
+                    data-name=service.clone()
+                    data-asks=row.cells.iter().flatten().any(asks).then_some("")
+                    hidden=!shown(row)
+                >
                     <th scope="row">
                         <a href=format!("/services/{service}") data-open="">{service.clone()}</a>
                         <span class="muted">{row.description.clone()}</span>
@@ -149,7 +175,7 @@ fn matrix<F: Fn(&HomeRow) -> bool>(home: &Home, shown: F, now: Timestamp) -> imp
         })
         .collect_view();
     view! {
-        <table class="matrix" data-list="">
+        <table class="matrix" data-list="" data-attention=attention.then_some("")>
             <thead>
                 <tr>
                     <th scope="col">"Service"</th>
@@ -174,7 +200,7 @@ fn cell(cell: Option<&Cell>, environment: &str, now: Timestamp) -> impl IntoView
                     <span class="sr">"Runs "</span>
                     {current.label.clone()}
                 </a>
-                <span class="since">{when(current.finished_at.unwrap_or(current.requested_at), now)} " by " {person(&current.requested_by)}</span>
+                <span class="since">{when(current.finished_at.unwrap_or(current.requested_at), now)} {responsible(current)}</span>
             </p>
         }
         .into_any(),
@@ -189,8 +215,9 @@ fn cell(cell: Option<&Cell>, environment: &str, now: Timestamp) -> impl IntoView
             </p>
         }
     });
-    let trouble = cell.last_trouble.as_ref().map(|one| {
-        view! { <p class="trouble">{link(one)} <span class="since">{when(one.finished_at.unwrap_or(one.requested_at), now)}</span></p> }
+    let wrong = went_wrong(cell);
+    let trouble = cell.last_trouble.as_ref().filter(|one| wrong || one.state == StateName::Expired).map(|one| {
+        view! { <p class=if wrong { "trouble" } else { "ended" }>{link(one)} <span class="since">{when(one.finished_at.unwrap_or(one.requested_at), now)}</span></p> }
     });
     let waiting = cell
         .waiting
@@ -200,10 +227,25 @@ fn cell(cell: Option<&Cell>, environment: &str, now: Timestamp) -> impl IntoView
     view! { <td data-environment=environment.to_owned()>{current} {in_flight} {waiting} {trouble}</td> }.into_any()
 }
 
+/// Who let it through: those who approved it, or else who asked for it.
+fn responsible(one: &DeploymentSummary) -> impl IntoView + use<> {
+    match one.approved_by.as_slice() {
+        [] => view! { " by " {person(&one.requested_by)} }.into_any(),
+        approvers => {
+            let people = approvers.iter().map(|login| person(login)).collect_view();
+            view! { " approved by " {people} }.into_any()
+        }
+    }
+}
+
 /// State and release of a deployment, leading to it.
 fn link(one: &DeploymentSummary) -> impl IntoView + use<> {
     view! {
-        <a class="lead" href=format!("/deployments/{}", one.id)>
+        <a
+            class="lead"
+            href=format!("/deployments/{}", one.id)
+            data-waits=(one.state == StateName::AwaitingApproval).then_some("")
+        >
             {state(one.state)} <span class="hash">{one.label.clone()}</span>
         </a>
     }

@@ -5,7 +5,7 @@ use crate::{
     components::{
         empty::empty,
         icon::{Icon, icon},
-        label::{person, when},
+        label::{arrow, person, when},
         rows::{deployment_rows, environment},
     },
     model::{Inbox, InboxItem},
@@ -98,14 +98,14 @@ fn item(item: &InboxItem, mine: bool, now: Timestamp) -> impl IntoView + use<> {
         .collect();
     let approved = one.approved_by.iter().map(|login| person(login)).collect_view();
     view! {
-        <li class="inbox-item" data-item="">
+        <li class="inbox-item" data-item="" id=format!("waits-{}", one.id)>
             <div class="inbox-what">
                 <p class="inbox-title">
-                    <a href=href.clone() data-open="">
+                    <a href=href.clone() data-open="" data-waits="">
                         <strong>{one.service.to_string()}</strong>
                         " "
                         <span class="hash">{one.label.clone()}</span>
-                        <span class="arrow" aria-label="to">" → "</span>
+                        {arrow("to")}
                         {environment(one)}
                     </a>
                 </p>

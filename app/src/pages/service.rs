@@ -183,7 +183,7 @@ fn release(row: &ReleaseRow, service: &Service, may: &Permission, now: Timestamp
         .collect_view();
     let form = may.is_yes().then(|| request(row, service));
     view! {
-        <li class="release-row" data-item="">
+        <li class="release-row" data-item="" id=format!("release-{}", release.id)>
             <div class="release-what">
                 <p>
                     <code class="hash release-label">{release.label()}</code>
@@ -244,7 +244,6 @@ fn request(row: &ReleaseRow, service: &Service) -> impl IntoView + use<> {
             <summary class="button">{icon(Icon::Go)} "Deploy…"</summary>
             <form method="post" action="/deployments" data-keep="">
                 <input type="hidden" name="release" value=id />
-                <input type="hidden" name="return_to" value=format!("/services/{}", service.name) />
                 <input type="hidden" name="return_to" value=format!("/services/{}", service.name) />
                 <div class="field">
                     <label for=format!("environment-{short}")>"To"</label>

@@ -4,7 +4,7 @@ use crate::{
     components::{
         commits::{commit_list, compare},
         icon::{Icon, icon},
-        label::{digest, outside},
+        label::{arrow, digest, outside},
         sentence::shorten_hashes,
     },
     model::DeploymentPage,
@@ -56,7 +56,7 @@ fn image(page: &DeploymentPage) -> impl IntoView + use<> {
         .map(|running| {
             let same = *running == page.deployment.digest;
             view! {
-                {digest(running)} " " {if same { " (the same image)".into_any() } else { view! { <span class="arrow" aria-label="becomes">"→"</span> }.into_any() }}
+                {digest(running)} " " {if same { " (the same image)".into_any() } else { view! { {arrow("becomes")} }.into_any() }}
             }
         });
     let compare = page.compare_url.as_deref().map(compare);
@@ -93,7 +93,7 @@ fn task_definition(page: &DeploymentPage) -> impl IntoView + use<> {
             <table class="diff">
                 <caption>"Task definition"</caption>
                 <thead class="sr">
-                    <tr><th scope="col">"Field"</th><th scope="col">"Running"</th><th scope="col">"New"</th></tr>
+                    <tr><th scope="col">"Field"</th><th scope="col">"Running, then new"</th></tr>
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
@@ -105,11 +105,18 @@ fn task_definition(page: &DeploymentPage) -> impl IntoView + use<> {
 fn change(change: &Change) -> impl IntoView + use<> {
     view! {
         <tr>
-            <th scope="row">{change.what.clone()}</th>
-            <td><del title=change.from.clone()>{brief(&change.from)}</del></td>
-            <td><ins title=change.to.clone()>{brief(&change.to)}</ins></td>
+            <th scope="row">{breakable(&change.what)}</th>
+            <td>
+                <del title=change.from.clone()>{brief(&change.from)}</del>
+                <ins title=change.to.clone()>{brief(&change.to)}</ins>
+            </td>
         </tr>
     }
+}
+
+/// A path may go on in the next line where one of its parts begins.
+fn breakable(path: &str) -> String {
+    path.replace('.', ".\u{200b}").replace('[', "\u{200b}[")
 }
 
 /// An image by what differs at its end, a long value by its beginning.

@@ -15,6 +15,7 @@ use leptos::prelude::*;
 use tidegate_domain::{
     Approval, State, Timestamp,
     approval::{Involved, RuleStatus},
+    deployment::Authority,
     name::TeamSlug,
 };
 
@@ -35,6 +36,27 @@ fn quorum(page: &DeploymentPage) -> AnyView {
     if deployment.is_rollback() {
         return view! { <p>"A rollback goes to a release that had been approved: it needs a reason, and no new approval."</p> }.into_any();
     }
+    // What has started is told by what let it start, whatever the policy says today.
+    match deployment.run().map(|run| &run.authority) {
+        Some(Authority::Quorum { approvals }) => {
+            return given(
+                deployment.approvals.iter().filter(|one| approvals.contains(&one.id)),
+                page.now,
+            );
+        }
+        Some(Authority::Automatic | Authority::Rollback { .. }) => {
+            return view! { <p>"The policy asked for no approval here."</p> }.into_any();
+        }
+        None => {}
+    }
+    if deployment.state.name().is_terminal() {
+        let standing = deployment.approvals.iter().filter(|one| one.voided.is_none());
+        return if standing.clone().next().is_some() {
+            given(standing, page.now)
+        } else {
+            view! { <p class="muted">"Nobody had approved it."</p> }.into_any()
+        };
+    }
     if page.policy.is_automatic() {
         return view! { <p>"The policy asks for no approval here."</p> }.into_any();
     }
@@ -45,19 +67,46 @@ fn quorum(page: &DeploymentPage) -> AnyView {
             </p>
         }
     });
-    let rules = match &page.quorum {
-        Some(quorum) => quorum
-            .rules
+    // Before there is a revision to approve, all places are open.
+    let rules: Vec<RuleStatus> = match &page.quorum {
+        Some(quorum) => quorum.rules.clone(),
+        None => page
+            .policy
+            .approvals
             .iter()
-            .map(|rule| places(rule, &deployment.approvals, page.now))
-            .collect_view(),
-        None => Vec::new(),
+            .map(|rule| RuleStatus {
+                teams: rule.teams.clone(),
+                count: rule.count,
+                filled_by: Vec::new(),
+            })
+            .collect(),
     };
+    let rules = rules
+        .iter()
+        .map(|rule| places(rule, &deployment.approvals, page.now))
+        .collect_view();
     view! {
         {solo}
         <ul class="quorum">{rules}</ul>
     }
     .into_any()
+}
+
+/// Approvals that were given and count.
+fn given<'a>(approvals: impl Iterator<Item = &'a Approval>, now: Timestamp) -> AnyView {
+    let rows = approvals.map(|one| place(one, now).into_any()).collect::<Vec<_>>();
+    view! { <ul class="quorum" aria-label="Approvals">{rows}</ul> }.into_any()
+}
+
+fn place(one: &Approval, now: Timestamp) -> impl IntoView + use<> {
+    view! {
+        <li class="place good">
+            {icon(Icon::Check)}
+            {person(&one.person.login)}
+            <span class="muted">"approved " {when(one.at, now)} {one.solo.then_some(" (solo)")}</span>
+            {one.comment.clone().map(|comment| view! { <q>{comment}</q> })}
+        </li>
+    }
 }
 
 /// One rule: a line for each place, filled or open.
@@ -66,24 +115,11 @@ fn places(rule: &RuleStatus, approvals: &[Approval], now: Timestamp) -> impl Int
     let filled = rule
         .filled_by
         .iter()
-        .map(|who| {
-            let given = approvals
-                .iter()
-                .rev()
-                .find(|one| one.person == *who && one.voided.is_none());
-            view! {
-                <li class="place good">
-                    {icon(Icon::Check)}
-                    {person(&who.login)}
-                    <span class="muted">
-                        "approved "
-                        {given.map(|one| when(one.at, now))}
-                        {given.filter(|one| one.solo).map(|_| " (solo)")}
-                    </span>
-                    {given.and_then(|one| one.comment.clone()).map(|comment| view! { <q>{comment}</q> })}
-                </li>
-            }
+        .filter_map(|who| {
+            let mut newest = approvals.iter().rev();
+            newest.find(|one| one.person == *who && one.voided.is_none())
         })
+        .map(|one| place(one, now))
         .collect_view();
     let open = usize::from(rule.count).saturating_sub(rule.filled_by.len());
     let open = (0..open)
@@ -146,31 +182,42 @@ fn actions(page: &DeploymentPage, visitor: &Visitor) -> impl IntoView + use<> {
         State::Starting { .. } | State::Deploying { .. } | State::Succeeded { .. }
     );
     let production = page.production && asks;
-    let approve = asks.then(|| approve(page, visitor));
-    let reject = (waiting && !page.policy.is_automatic() && !page.deployment.is_rollback())
-        .then(|| with_reason(page, visitor, &REJECT, &page.allowed.reject));
-    let cancel = waiting.then(|| with_reason(page, visitor, &CANCEL, &page.allowed.cancel));
-    let back = back.then(|| {
-        let form = if matches!(state, State::Succeeded { .. }) {
-            &GO_BACK
-        } else {
-            &ROLL_BACK
-        };
-        with_reason(page, visitor, form, &page.allowed.roll_back)
-    });
-    let none = !(waiting || back.is_some());
+    let rejects = waiting && !page.policy.is_automatic() && !page.deployment.is_rollback();
+    let going_back = if matches!(state, State::Succeeded { .. }) {
+        &GO_BACK
+    } else {
+        &ROLL_BACK
+    };
+    let refused = refusals(&[
+        (asks, "approve", &page.allowed.approve),
+        (rejects, "reject", &page.allowed.reject),
+        (waiting, "cancel", &page.allowed.cancel),
+        (back, "roll back", &page.allowed.roll_back),
+    ]);
+    let approve = (asks && page.allowed.approve.is_yes()).then(|| approve(page, visitor));
+    let reject = (rejects && page.allowed.reject.is_yes()).then(|| with_reason(page, visitor, &REJECT));
+    let cancel = (waiting && page.allowed.cancel.is_yes()).then(|| with_reason(page, visitor, &CANCEL));
+    let back = (back && page.allowed.roll_back.is_yes()).then(|| with_reason(page, visitor, going_back));
+    let rest = match state {
+        State::RollingBack { .. } => Some("It is being rolled back: nothing can be decided until that has ended."),
+        state if state.name().is_terminal() && back.is_none() => {
+            Some("It has come to rest: there is nothing left to decide.")
+        }
+        _ => None,
+    };
     let offered = [
-        ("approve", approve.is_some() && page.allowed.approve.is_yes()),
-        (REJECT.path, reject.is_some() && page.allowed.reject.is_yes()),
-        (CANCEL.path, cancel.is_some() && page.allowed.cancel.is_yes()),
-        (ROLL_BACK.path, back.is_some() && page.allowed.roll_back.is_yes()),
+        ("approve", approve.is_some()),
+        (REJECT.path, reject.is_some()),
+        (CANCEL.path, cancel.is_some()),
+        (ROLL_BACK.path, back.is_some()),
     ];
     let unsent = unsent(visitor, &offered);
     view! {
         <div class="actions" data-actions="" data-production=production.then_some("")>
             {approve}
             <div class="acts">{reject} {cancel} {back}</div>
-            {none.then(|| view! { <p class="hint">"It has come to rest: there is nothing left to decide."</p> })}
+            {refused}
+            {rest.map(|words| view! { <p class="hint">{words}</p> })}
             {unsent}
         </div>
     }
@@ -185,20 +232,32 @@ fn unsent(visitor: &Visitor, offered: &[(&str, bool)]) -> Option<impl IntoView +
         .find_map(|field| flash.typed(form, field))
         .filter(|text| !text.is_empty())?
         .to_owned();
-    Some(view! { <p class="hint">"You had written: " <q>{text}</q></p> })
+    Some(view! { <p class="hint" data-kept="">"You had written: " <q>{text}</q></p> })
 }
 
-fn refused(why: &str) -> impl IntoView + use<> {
-    view! { <p class="refused">{icon(Icon::Lock)} <span>{why.to_owned()}</span></p> }
+/// What the viewer may not do, one sentence for each reason.
+fn refusals(asked: &[(bool, &str, &Permission)]) -> impl IntoView + use<> {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for (_, verb, permission) in asked.iter().filter(|(due, ..)| *due) {
+        let Permission::No(why) = permission else { continue };
+        match reasons.iter_mut().find(|(known, _)| *known == why.as_str()) {
+            Some((_, verbs)) => verbs.push((*verb).to_owned()),
+            None => reasons.push((why, vec![(*verb).to_owned()])),
+        }
+    }
+    reasons
+        .into_iter()
+        .map(|(why, verbs)| {
+            let words = format!("You cannot {}: {why}.", listed(&verbs, "or"));
+            view! { <p class="refused">{icon(Icon::Lock)} <span>{words}</span></p> }
+        })
+        .collect_view()
 }
 
 fn approve(page: &DeploymentPage, visitor: &Visitor) -> AnyView {
     let Some(seen) = page.deployment.revision().map(tidegate_domain::Revision::hash) else {
         return ().into_any();
     };
-    if let Permission::No(why) = &page.allowed.approve {
-        return refused(&format!("You cannot approve: {why}.")).into_any();
-    }
     let typed = visitor
         .flash
         .as_ref()
@@ -231,7 +290,6 @@ struct Act {
     does: &'static str,
     label: &'static str,
     hint: &'static str,
-    cannot: &'static str,
     key: Option<&'static str>,
     icon: Icon,
 }
@@ -242,7 +300,6 @@ const REJECT: Act = Act {
     does: "Reject",
     label: "Why is it rejected?",
     hint: "The requester reads this. A rejected deployment is over; a new one can be requested.",
-    cannot: "You cannot reject",
     key: Some("x"),
     icon: Icon::Cross,
 };
@@ -252,7 +309,6 @@ const CANCEL: Act = Act {
     does: "Cancel the deployment",
     label: "Why is it cancelled?",
     hint: "Nothing has been deployed yet, and nothing will be.",
-    cannot: "You cannot cancel",
     key: None,
     icon: Icon::Ban,
 };
@@ -262,7 +318,6 @@ const ROLL_BACK: Act = Act {
     does: "Stop and roll back",
     label: "Why is it rolled back?",
     hint: "AWS is asked to stop; all traffic returns to the old version within seconds.",
-    cannot: "You cannot roll back",
     key: None,
     icon: Icon::Back,
 };
@@ -272,15 +327,11 @@ const GO_BACK: Act = Act {
     does: "Go back to the release before",
     label: "Why go back?",
     hint: "A new deployment brings the release before this one; it needs no new approval.",
-    cannot: "You cannot roll back",
     key: None,
     icon: Icon::Back,
 };
 
-fn with_reason(page: &DeploymentPage, visitor: &Visitor, act: &'static Act, permission: &Permission) -> AnyView {
-    if let Permission::No(why) = permission {
-        return refused(&format!("{}: {why}.", act.cannot)).into_any();
-    }
+fn with_reason(page: &DeploymentPage, visitor: &Visitor, act: &'static Act) -> AnyView {
     let typed = visitor.flash.as_ref().and_then(|flash| flash.typed(act.path, "reason"));
     view! {
         <details class="act" id=act.path name="act" open=typed.is_some()>

@@ -11,7 +11,7 @@ mod safety;
 use super::{Live, load, main, visitor};
 use crate::{
     components::{
-        label::{person, revision, when},
+        label::{arrow, full, person, revision, when},
         rows::{environment, rollback_chip},
         state::{badge, state},
         timeline::timeline,
@@ -22,7 +22,7 @@ use crate::{
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use tidegate_domain::{deployment::Kind, id::DeploymentId};
+use tidegate_domain::{Action, access, deployment::Kind, id::DeploymentId};
 
 pub(crate) fn page() -> impl IntoView {
     let id = use_params_map().get_untracked().get("id").unwrap_or_default();
@@ -52,6 +52,13 @@ fn show(page: DeploymentPage) -> AnyView {
     let visitor = visitor();
     let events = timeline(&page.events, now);
     let count = page.events.len();
+    let reads_the_log = visitor
+        .actor
+        .as_ref()
+        .is_some_and(|actor| access::can(actor, Action::ViewAudit, None).is_ok());
+    let in_the_log = reads_the_log.then(|| {
+        view! { <a class="aside" href=format!("/audit?deployment={}", deployment.id)>"in the audit log"</a> }
+    });
     main(
         title,
         Live::One(deployment.id, page.version),
@@ -68,7 +75,7 @@ fn show(page: DeploymentPage) -> AnyView {
             </div>
             {related(&page)}
             <section class="history-of" aria-labelledby="what-happened">
-                <h2 id="what-happened">"What happened" <span class="muted">{count}</span></h2>
+                <h2 id="what-happened">"What happened" <span class="muted">{count}</span> {in_the_log}</h2>
                 {events}
             </section>
         },
@@ -100,13 +107,13 @@ fn head(page: &DeploymentPage) -> impl IntoView + use<> {
             <h1>
                 <span>{service.clone()}</span>
                 <code class="release">{deployment.label.clone()}</code>
-                <span class="arrow" aria-label="to">"→"</span>
+                {arrow("to")}
                 <span class=environment_class>{deployment.environment.to_string()}</span>
                 {badge(deployment.state.name())}
                 {back}
             </h1>
             <p class="facts">
-                <span>"requested " {when(deployment.requested_at, page.now)} " by " {person(&deployment.requested_by.label())}</span>
+                <span>"requested " {when(deployment.requested_at, page.now)} ", " {full(deployment.requested_at)} ", by " {person(&deployment.requested_by.label())}</span>
                 {deployment.revision().map(|it| view! { <span>"revision " {revision(&it.hash())}</span> })}
                 {reason.map(|reason| view! { <q class="reason">{reason}</q> })}
             </p>

@@ -3,11 +3,12 @@
 use crate::{
     components::{
         icon::{Icon, icon},
+        label::when,
         sentence::shorten_hashes,
         state::{Meaning, meaning},
     },
     model::DeploymentPage,
-    words::{counted, listed, relative, utc},
+    words::{counted, listed},
 };
 use leptos::prelude::*;
 use tidegate_domain::{
@@ -17,15 +18,50 @@ use tidegate_domain::{
     time::span_words,
 };
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Next {
-    pub(super) headline: String,
-    pub(super) detail: String,
+struct Next {
+    headline: String,
+    detail: Vec<Bit>,
+}
+
+/// A piece of a sentence. A moment is one of its own, so that it stays true while the page is open.
+enum Bit {
+    Text(String),
+    When(Timestamp),
+}
+
+impl From<String> for Bit {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&str> for Bit {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<Timestamp> for Bit {
+    fn from(at: Timestamp) -> Self {
+        Self::When(at)
+    }
+}
+
+macro_rules! bits {
+    ($($bit:expr),+ $(,)?) => { vec![$(Bit::from($bit)),+] };
 }
 
 /// The sentence above everything else on the page.
 pub(super) fn banner(page: &DeploymentPage) -> impl IntoView + use<> {
     let Next { headline, detail } = next(page);
+    let now = page.now;
+    let detail = detail
+        .into_iter()
+        .map(|bit| match bit {
+            Bit::Text(text) => text.into_any(),
+            Bit::When(at) => when(at, now).into_any(),
+        })
+        .collect_view();
     let name = page.deployment.state.name();
     let drawing = match meaning(name) {
         Meaning::Good => Icon::Check,
@@ -78,12 +114,7 @@ fn plan_words(page: &DeploymentPage) -> String {
     }
 }
 
-fn until(at: Timestamp, now: Timestamp) -> String {
-    format!("{} ({})", relative(at, now), utc(at))
-}
-
-pub(super) fn next(page: &DeploymentPage) -> Next {
-    let now = page.now;
+fn next(page: &DeploymentPage) -> Next {
     let deployment = &page.deployment;
     let previous = page
         .previous
@@ -92,73 +123,58 @@ pub(super) fn next(page: &DeploymentPage) -> Next {
     let (headline, detail) = match &deployment.state {
         State::Requested { blocked } if blocked.is_empty() => (
             "Tidegate reads what would change.".to_owned(),
-            "It takes a few seconds; then people are asked.".to_owned(),
+            bits!["It takes a few seconds; then people are asked."],
         ),
-        State::Requested { blocked } => (
-            format!("Held up by {}.", counted(blocked.len(), "thing", "things")),
-            format!(
-                "{}. It goes on by itself once that is mended.",
-                shorten_hashes(
-                    &blocked
-                        .iter()
-                        .map(|one| format!("{} — {}", one.subject, one.why))
-                        .collect::<Vec<_>>()
-                        .join("; ")
-                )
-            ),
-        ),
-        State::AwaitingApproval { expires_at, .. } => (
-            format!("Needs approval: {}.", missing(page)),
-            format!(
-                "Then it starts {}: {}. Expires {}.",
-                if page.behind.is_empty() {
-                    "at once".to_owned()
-                } else {
-                    behind(page)
-                },
-                plan_words(page),
-                relative(*expires_at, now)
-            ),
-        ),
+        State::Requested { blocked } => {
+            let what: Vec<String> = blocked
+                .iter()
+                .map(|one| format!("{} — {}", one.subject, one.why))
+                .collect();
+            (
+                format!("Held up by {}.", counted(blocked.len(), "thing", "things")),
+                bits![format!(
+                    "{}. It goes on by itself once that is mended.",
+                    shorten_hashes(&what.join("; "))
+                )],
+            )
+        }
+        State::AwaitingApproval { expires_at, .. } => {
+            let turn = if page.behind.is_empty() {
+                "at once".to_owned()
+            } else {
+                behind(page)
+            };
+            (
+                format!("Needs approval: {}.", missing(page)),
+                bits![
+                    format!(
+                        "Then it starts {turn}: {}. If nobody acts it expires ",
+                        plan_words(page)
+                    ),
+                    *expires_at,
+                    ", and nothing is deployed.",
+                ],
+            )
+        }
         State::Queued {
             authority,
             start_before,
             ..
-        } => {
-            let why = match authority {
-                Authority::Quorum { .. } => "Approved.",
-                Authority::Automatic => "No approval asked for.",
-                Authority::Rollback { .. } => "A rollback needs no new approval.",
-            };
-            (
-                if page.behind.is_empty() {
-                    format!("{why} Starts in a few seconds.")
-                } else {
-                    format!("{why} Waits {}.", behind(page))
-                },
-                format!(
-                    "Then {}.{}",
-                    plan_words(page),
-                    start_before
-                        .map(|at| format!(" Must start {}, or the approvals lapse.", relative(at, now)))
-                        .unwrap_or_default()
-                ),
-            )
-        }
+        } => queued(page, authority, *start_before),
         State::Starting { run } => (
             "AWS CodeDeploy is being asked.".to_owned(),
             if run.stop.is_some() {
-                "Asked to stop: nothing runs yet, so it ends here.".to_owned()
+                bits!["Asked to stop: nothing runs yet, so it ends here."]
             } else {
-                format!(
+                bits![format!(
                     "First the task definition, then the deployment. {}.",
                     capital(&plan_words(page))
-                )
+                )]
             },
         ),
         State::Deploying { run } if run.stop.is_some() => (
             "Stopping, then back.".to_owned(),
-            format!("All traffic returns to {previous}."),
+            bits![format!("All traffic returns to {previous}.")],
         ),
         State::Deploying { run } => (
             match deployment.traffic() {
@@ -166,48 +182,49 @@ pub(super) fn next(page: &DeploymentPage) -> Next {
                 Some(100) => "All traffic is on the new version.".to_owned(),
                 Some(share) => format!("{share} % of traffic is on the new version."),
             },
-            format!(
-                "{}. If AWS sees a failure, all traffic returns to {previous} by itself. Rolled back if not done {}.",
-                capital(&plan_words(page)),
-                relative(run.deadline, now)
-            ),
+            bits![
+                format!(
+                    "{}. If AWS sees a failure, all traffic returns to {previous} by itself. Rolled back if not done ",
+                    capital(&plan_words(page))
+                ),
+                run.deadline,
+                ".",
+            ],
         ),
         State::RollingBack { cause, since, .. } => (
             format!("Traffic returns to {previous}."),
-            format!("{} Began {}.", cause_words(cause), relative(*since, now)),
+            bits![format!("{} Began ", cause_words(cause)), *since, "."],
         ),
         State::Succeeded { run, at } => (
             format!("All traffic is on {}.", deployment.label),
-            format!(
-                "Done {} after {}.",
-                relative(*at, now),
-                span_words(at.since(run.started_at))
-            ),
+            bits![
+                "Done ",
+                *at,
+                format!(" after {}.", span_words(at.since(run.started_at)))
+            ],
         ),
         State::RolledBack { cause, at, .. } => (
             format!("Rolled back: all traffic is on {previous}."),
-            format!("{} {}.", cause_words(cause), capital(&relative(*at, now))),
+            bits![format!("{} Done ", cause_words(cause)), *at, "."],
         ),
-        State::Failed { failure, at, .. } => (
-            "Failed.".to_owned(),
-            format!(
-                "{}{} {}.",
-                failure
-                    .code
-                    .as_ref()
-                    .map(|code| format!("{code}: "))
-                    .unwrap_or_default(),
-                sentence(&failure.message),
-                capital(&relative(*at, now))
-            ),
-        ),
+        State::Failed { failure, at, .. } => {
+            let code = failure
+                .code
+                .as_ref()
+                .map(|code| format!("{code}: "))
+                .unwrap_or_default();
+            (
+                "Failed.".to_owned(),
+                bits![format!("{code}{} It ended ", sentence(&failure.message)), *at, "."],
+            )
+        }
         State::Rejected { by, reason, at } => (
             format!("Rejected by {by}."),
-            format!("“{reason}” {}. Nothing was deployed.", capital(&relative(*at, now))),
+            bits![format!("“{reason}” Decided "), *at, ". Nothing was deployed."],
         ),
         State::Cancelled { by, reason, at } => (
             format!("Cancelled by {}.", by.label()),
-            format!("“{reason}” {}. Nothing was deployed.", capital(&relative(*at, now))),
+            bits![format!("“{reason}” Decided "), *at, ". Nothing was deployed."],
         ),
         State::Expired { what, at } => (
             match what {
@@ -215,22 +232,44 @@ pub(super) fn next(page: &DeploymentPage) -> Next {
                 Expiry::Execution => "Expired: approved, but it did not start in time.",
             }
             .to_owned(),
-            format!(
-                "{}. Nothing was deployed; request it again to try again.",
-                until(*at, now)
-            ),
+            bits![
+                "Its time ran out ",
+                *at,
+                ". Nothing was deployed; request it again to try again.",
+            ],
         ),
         State::Superseded { at, .. } => (
             "Superseded by a newer request.".to_owned(),
-            format!("{}. Nothing was deployed.", capital(&relative(*at, now))),
+            bits!["It came ", *at, ". Nothing was deployed."],
         ),
     };
     Next { headline, detail }
 }
 
+fn queued(page: &DeploymentPage, authority: &Authority, start_before: Option<Timestamp>) -> (String, Vec<Bit>) {
+    let why = match authority {
+        Authority::Quorum { .. } => "Approved.",
+        Authority::Automatic => "No approval asked for.",
+        Authority::Rollback { .. } => "A rollback needs no new approval.",
+    };
+    let headline = if page.behind.is_empty() {
+        format!("{why} Starts in a few seconds.")
+    } else {
+        format!("{why} Waits {}.", behind(page))
+    };
+    let mut detail = bits![format!("Then {}.", plan_words(page))];
+    if let Some(limit) = start_before {
+        detail.extend(bits![" Must start ", limit, ", or the approvals lapse."]);
+    }
+    (headline, detail)
+}
+
 fn cause_words(cause: &RollbackCause) -> String {
     match cause {
         RollbackCause::Person { by, reason } => format!("{by} asked for it: “{reason}”"),
+        RollbackCause::Cloud { message } if message.trim().is_empty() => {
+            "AWS did it by itself and gave no reason.".to_owned()
+        }
         RollbackCause::Cloud { message } => format!("AWS did it by itself: {}", sentence(message)),
         RollbackCause::Deadline => "It took longer than the target allows.".to_owned(),
     }
