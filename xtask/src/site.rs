@@ -30,17 +30,15 @@ pub(crate) fn build(places: &Places, effort: Effort) -> Result<String, Error> {
     site.add("tidegate.css", css.as_bytes())?;
 
     let client = client::build(places, effort)?;
+    let mut glue = client.js;
     if let Some(snippets) = &client.snippets {
-        // The glue imports these by a path that already carries a hash.
         for (name, path) in files_below(snippets)? {
-            site.add_as(
-                &format!("snippets/{name}"),
-                format!("{PKG}/snippets/{name}"),
-                &read(&path)?,
-            )?;
+            let name = format!("snippets/{name}");
+            let path = site.add(&name, &read(&path)?)?;
+            glue = importing(&glue, &name, &path);
         }
     }
-    site.add("tidegate.js", &client.js)?;
+    site.add("tidegate.js", &glue)?;
     site.add("tidegate.wasm", &client.wasm)?;
     site.finish(&places.target)
 }
@@ -81,17 +79,13 @@ impl Site {
         }
     }
 
-    /// Puts a file under its hashed name and notes it in the manifest.
-    fn add(&mut self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    /// Puts a file under its hashed name and notes it in the manifest. Returns its path.
+    fn add(&mut self, name: &str, bytes: &[u8]) -> Result<String, Error> {
         let path = format!("{PKG}/{}", hashed_name(name, &short_hash(bytes)));
-        self.add_as(name, path, bytes)
-    }
-
-    fn add_as(&mut self, name: &str, path: String, bytes: &[u8]) -> Result<(), Error> {
         let brotli = self.put(&path, bytes)?;
         self.sizes.push((name.to_owned(), bytes.len(), brotli));
-        match self.manifest.insert(name.to_owned(), path) {
-            None => Ok(()),
+        match self.manifest.insert(name.to_owned(), path.clone()) {
+            None => Ok(path),
             Some(_) => Err(Error::TwoOfOneName { name: name.to_owned() }),
         }
     }
@@ -173,6 +167,15 @@ impl Site {
     }
 }
 
+/// The glue with its import of `name` leading to where that lies. The folder that wasm-bindgen makes up for it tells
+/// crates apart, not versions: a browser would keep an old script beside a new module.
+fn importing(glue: &[u8], name: &str, path: &str) -> Vec<u8> {
+    let path = path.strip_prefix(PKG).unwrap_or(path);
+    String::from_utf8_lossy(glue)
+        .replace(&format!("./{name}"), &format!(".{path}"))
+        .into_bytes()
+}
+
 /// `fonts/a.woff2` → `fonts/a.HASH.woff2`.
 fn hashed_name(name: &str, hash: &str) -> String {
     let file_start = name.rfind('/').map_or(0, |slash| slash + 1);
@@ -248,6 +251,20 @@ mod tests {
         assert_eq!(hashed_name("tidegate.css", "00ff"), "tidegate.00ff.css");
         assert_eq!(hashed_name("fonts.v1/a.b.woff2", "00ff"), "fonts.v1/a.b.00ff.woff2");
         assert_eq!(hashed_name("licences/OFL", "00ff"), "licences/OFL.00ff");
+    }
+
+    #[test]
+    fn a_snippet_is_imported_by_its_content() {
+        let glue = b"import { exchange } from './snippets/app-1/exchange.js';\n";
+        let there = importing(
+            glue,
+            "snippets/app-1/exchange.js",
+            "pkg/snippets/app-1/exchange.00ff.js",
+        );
+        assert_eq!(
+            there,
+            b"import { exchange } from './snippets/app-1/exchange.00ff.js';\n"
+        );
     }
 
     #[test]
