@@ -140,7 +140,7 @@ fn excluded(page: &DeploymentPage) -> impl IntoView + use<> {
     let asks = !page.deployment.is_rollback() && !page.policy.is_automatic() && !page.policy.solo;
     let involved = Involved::of(&page.release, page.deployment.requested_by.human().cloned());
     let names = involved_logins(&involved);
-    (asks && !names.is_empty() && !page.deployment.state.name().is_terminal()).then(|| {
+    (asks && !names.is_empty() && waits(page)).then(|| {
         view! {
             <p class="hint">
                 {listed(&names, "and")}
@@ -170,12 +170,15 @@ fn void(page: &DeploymentPage) -> impl IntoView + use<> {
     (!rows.is_empty()).then(|| view! { <ul class="voided" aria-label="Void approvals">{rows}</ul> })
 }
 
+/// Nothing of it has started.
+fn waits(page: &DeploymentPage) -> bool {
+    let name = page.deployment.state.name();
+    !name.is_in_flight() && !name.is_terminal()
+}
+
 fn actions(page: &DeploymentPage, visitor: &Visitor) -> impl IntoView + use<> {
     let state = &page.deployment.state;
-    let waiting = matches!(
-        state,
-        State::Requested { .. } | State::AwaitingApproval { .. } | State::Queued { .. }
-    );
+    let waiting = waits(page);
     let asks = matches!(state, State::AwaitingApproval { .. });
     let back = matches!(
         state,

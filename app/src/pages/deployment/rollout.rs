@@ -26,10 +26,11 @@ pub(super) fn section(page: &DeploymentPage) -> impl IntoView + use<> {
         }
         _ => None,
     };
-    let previous = page
-        .previous
-        .as_ref()
-        .map_or_else(|| "old".to_owned(), |previous| previous.label.clone());
+    let previous = page.previous.as_ref().map(|previous| previous.label.clone());
+    let previous = match previous {
+        Some(label) => view! { <span class="hash">{label}</span> }.into_any(),
+        None => "version before".into_any(),
+    };
     let new = page.deployment.label.clone();
     Some(view! {
         <section class="rollout" aria-labelledby="rollout">
@@ -37,7 +38,7 @@ pub(super) fn section(page: &DeploymentPage) -> impl IntoView + use<> {
             <div class="rollout-traffic">
                 <p class="versions">
                     <span class="to"><b class="big">{share.map_or_else(|| "–".to_owned(), |share| format!("{share} %"))}</b> " " <span class="hash">{new}</span></span>
-                    <span class="from"><span class="hash">{previous}</span> " " {share.map(|share| format!("{} %", 100 - share.min(100)))}</span>
+                    <span class="from">{previous} " " {share.map(|share| format!("{} %", 100 - share.min(100)))}</span>
                 </p>
                 {traffic::bar(share, Some(plan))}
                 <div class="rollout-facts">{traffic::steps(plan, share)} {facts(run, page.now)}</div>
