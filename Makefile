@@ -22,9 +22,11 @@ check: ## Format, lints and unit tests: what is quick (a minute or two once buil
 test: ## Everything: lints, unit, store on both databases, flows, API and browser tests; prints what each took
 	@scripts/test.sh
 
-bench: ## Measure against the ratios that ARCHITECTURE.md states
+bench: ## Measure what a page weighs, what the server takes and how soon it is up
 	@scripts/bench.sh
 
 clean: ## Remove everything that was built, fetched packages included
-	rm -rf "$(CARGO_TARGET_DIR)" "$(CARGO_TARGET_DIR)/../venv" end2end/node_modules end2end/test-results \
-		end2end/playwright-report end2end/screenshots-out
+# The environment of the checks is found by way of the target folder: before that goes.
+	rm -rf "$(CARGO_TARGET_DIR)/../venv"
+	rm -rf "$(CARGO_TARGET_DIR)" end2end/node_modules end2end/sandbox/check/node_modules end2end/sandbox/check/__pycache__ \
+		end2end/test-results end2end/playwright-report end2end/screenshots-out .schemathesis end2end/.schemathesis

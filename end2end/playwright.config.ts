@@ -1,9 +1,11 @@
-// Browser tests in Debian's Chromium, against the real binaries of $CARGO_TARGET_DIR/debug.
+// Browser tests in Chromium, against the real binaries of $CARGO_TARGET_DIR/debug.
 import { defineConfig } from "@playwright/test";
 import { execFileSync } from "node:child_process";
 
-const chromium =
-  process.env.CHROMIUM ?? execFileSync("sh", ["-c", "command -v chromium || command -v chromium-browser"]).toString().trim();
+// As scripts/chromium.sh finds it; the API tests need none.
+const KNOWN = ["chromium", "google-chrome", "google-chrome-stable", "chromium-browser"];
+const search = `${KNOWN.map((name) => `command -v ${name}`).join(" || ")} || true`;
+const chromium = process.env.CHROMIUM ?? execFileSync("sh", ["-c", search]).toString().trim();
 
 export default defineConfig({
   testDir: "tests",

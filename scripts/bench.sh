@@ -4,9 +4,10 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 scripts/build.sh
 scripts/npm.sh
-scripts/apt.sh chromium
+CHROMIUM=$(scripts/chromium.sh)
+export CHROMIUM
 # A debug build is neither as quick nor as small as what is shipped.
-cargo build --release --package tidegate-server
+cargo build --locked --release --package tidegate-server
 cd end2end
 export TIDEGATE_PROFILE=release
 exec node_modules/.bin/playwright test --project bench

@@ -7,10 +7,24 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ -n "${TIDEGATE_TEST_POSTGRES:-}" ]; then exec "$@"; fi
 
+# The newest that Debian's packages have installed, or what there is otherwise.
 bindir() {
-  if command -v pg_config >/dev/null; then pg_config --bindir; else find /usr/lib/postgresql/*/bin -prune 2>/dev/null | tail -1; fi
+  local folders
+  folders=$(find /usr/lib/postgresql/*/bin -maxdepth 1 -name initdb -printf '%h\n' 2>/dev/null | sort -V)
+  if [ -n "$folders" ]; then tail -n 1 <<<"$folders"; else pg_config --bindir 2>/dev/null || true; fi
 }
-if [ ! -x "$(bindir)/initdb" ]; then scripts/apt.sh postgresql; fi
+if [ ! -x "$(bindir)/initdb" ]; then
+  # The package makes a cluster on port 5432 and starts it with the machine, unless it is told not to.
+  scripts/apt.sh postgresql-common
+  SUDO=; [ "$(id -u)" = 0 ] || SUDO=sudo
+  conf=/etc/postgresql-common/createcluster.conf
+  $SUDO cp -p $conf $conf.tidegate
+  echo 'create_main_cluster = false' | $SUDO tee -a $conf >/dev/null
+  installed=true
+  scripts/apt.sh postgresql || installed=false
+  $SUDO mv $conf.tidegate $conf
+  $installed
+fi
 bin=$(bindir)
 dir=$(mktemp -d)
 # initdb refuses to be root.

@@ -13,10 +13,12 @@ say() { echo "wasm-target: $*" >&2; }
 STAMPS="${CARGO_TARGET_DIR:-$HOME/.cache/tidegate/target}/stamps"
 fact() { echo "${WASM_TARGET:-rustup} $("$@" rustc -vV 2>/dev/null | tr '\n' ' ') $("$@" rustc --print sysroot 2>/dev/null)"; }
 in_force() { fact env; }
+# Debian packs clippy apart from the compiler: a machine may have the one and not the other.
+lints() { "$@" cargo clippy --version >/dev/null 2>&1; }
 if [ -f "$STAMPS/wasm-target" ]; then
   { read -r PROVEN; read -r ANSWER || true; } <"$STAMPS/wasm-target"
   case "$ANSWER" in
-    *"$NAME") NOW=$(fact env RUSTUP_TOOLCHAIN=$NAME) ;;
+    *"$NAME") NOW=$(lints env RUSTUP_TOOLCHAIN=$NAME && fact env RUSTUP_TOOLCHAIN=$NAME) || NOW= ;;
     *) NOW=$(in_force) ;;
   esac
   if [ "$NOW" = "$PROVEN" ]; then [ -z "$ANSWER" ] || echo "$ANSWER"; exit 0; fi
@@ -47,7 +49,8 @@ if [ "${WASM_TARGET:-}" != debian ]; then
 fi
 
 # 2. Debian: the compiler that Debian builds for its browsers, with std built from its source package.
-if command -v rustup >/dev/null 2>&1 && [ -x /usr/bin/rustc ] && probe env RUSTUP_TOOLCHAIN=$NAME cargo; then
+if command -v rustup >/dev/null 2>&1 && [ -x /usr/bin/rustc ] &&
+  lints env RUSTUP_TOOLCHAIN=$NAME && probe env RUSTUP_TOOLCHAIN=$NAME cargo; then
   ready "export RUSTUP_TOOLCHAIN=$NAME" env RUSTUP_TOOLCHAIN=$NAME
 fi
 command -v apt-get >/dev/null || { say "no $T target: 'rustup target add $T' failed and this is not Debian"; cat "$W/log" >&2; exit 1; }

@@ -64,7 +64,16 @@ fn compile(places: &Places, effort: Effort) -> Result<PathBuf, Error> {
     run(Command::new(cargo)
         .current_dir(&places.root)
         .env("CARGO_TARGET_DIR", &places.target)
-        .args(["build", "--package", CRATE, "--target", TARGET, "--profile", profile]))?;
+        .args([
+            "build",
+            "--locked",
+            "--package",
+            CRATE,
+            "--target",
+            TARGET,
+            "--profile",
+            profile,
+        ]))?;
     Ok(places.target.join(TARGET).join(folder).join(COMPILED))
 }
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Holds recorded AWS calls against the service models that AWS publishes with botocore.
 
-    python3 aws_models.py FILE
+    python3 aws_models.py FILE...
 
-FILE is what the sandbox writes when started with `--record FILE`: one JSON object a line. Every
+A FILE is what the sandbox writes when started with `--record FILE`: one JSON object a line. Every
 request is checked against its operation's input shape; every answer against its output shape, or
 against the errors that the model gives for the operation. An unknown member, a missing required
-one, a wrong type or a value outside an enumeration is a problem; so is a file without AWS calls.
+one, a wrong type or a value outside an enumeration is a problem; so are files without AWS calls.
 Each problem is one line of output, and makes the exit status 1.
 """
 
@@ -131,6 +131,9 @@ class Checker:
         """Yields the problems of one recorded call, as sentences."""
         service, name = call["service"], call["operation"]
         title = f"{service}.{name}"
+        if call["protocol"] == "unknown":
+            yield f"{name}: is of no protocol that the sandbox speaks"
+            return
         if service is None or name not in self.model(service).operation_names:
             yield f"{title}: there is no such operation"
             return
@@ -157,26 +160,27 @@ class Checker:
             yield ".", "has members, but the model has none"
 
 
-def main(path):
+def main(*paths):
     checker = Checker()
     found = 0
-    with open(path, encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            call = json.loads(line)
-            if call["protocol"] == "github":
-                continue
-            for problem in checker.problems(call):
-                found += 1
-                print(f"{path}:{number}: {problem}")
+    for path in paths:
+        with open(path, encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                call = json.loads(line)
+                if call["protocol"] == "github":
+                    continue
+                for problem in checker.problems(call):
+                    found += 1
+                    print(f"{path}:{number}: {problem}")
     calls, operations = sum(checker.seen.values()), len(checker.seen)
-    if calls == 0:
-        print(f"{path}: no AWS calls")
+    if calls == 0 and found == 0:
+        print("no AWS calls")
         return 1
     print(f"{calls} calls of {operations} operations checked, {found} problems")
     return 1 if found else 0
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) < 2:
         sys.exit(__doc__)
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

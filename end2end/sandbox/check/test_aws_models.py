@@ -147,6 +147,10 @@ class ModelCheck(unittest.TestCase):
         found = self.problems(GET, (("operation",), "GetCoffee"))
         self.assert_one(found, "there is no such operation")
 
+    def test_a_request_of_no_known_protocol(self):
+        unknown = {**GET, "protocol": "unknown", "service": None, "operation": "POST /metrics"}
+        self.assert_one(self.problems(unknown), "POST /metrics: is of no protocol")
+
     def test_members_where_the_model_has_none(self):
         found = self.problems(
             GET,
@@ -157,7 +161,6 @@ class ModelCheck(unittest.TestCase):
 
     def test_a_cut_connection_is_no_answer(self):
         self.assertEqual(self.problems(GET, (("response",), None)), [])
-
 
     def test_of_a_forged_answer_only_the_request_is_checked(self):
         forged = (("forged",), True)
@@ -185,6 +188,15 @@ class FileCheck(unittest.TestCase):
         status, text = self.run_on(GET, {**GET, "request": {}})
         self.assertEqual(status, 1)
         self.assertIn(":2: codedeploy.GetDeployment request", text)
+
+    def test_several_files_are_checked_as_one(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as empty:
+            with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+                file.write(json.dumps(GET) + "\n")
+                file.flush()
+                with contextlib.redirect_stdout(io.StringIO()) as out:
+                    self.assertEqual(aws_models.main(empty.name, file.name), 0)
+        self.assertIn("1 calls of 1 operations", out.getvalue())
 
     def test_a_file_without_aws_calls_fails(self):
         self.assertEqual(self.run_on({"protocol": "github"})[0], 1)

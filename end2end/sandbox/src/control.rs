@@ -1,7 +1,13 @@
 //! The control API: what tests and demonstrations use to set time, seed the accounts and
 //! cause trouble. It is not part of any service the sandbox stands in for.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use axum::{
     Json, Router,
@@ -16,13 +22,31 @@ use serde_json::{Value, json};
 
 use crate::{Aws, Clock, Error, GitHub};
 
-pub(crate) fn router(clock: &Clock, aws: &Aws, github: &GitHub) -> Router {
+/// Whether everything that the sandbox was started with is there.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seeded(Arc<AtomicBool>);
+
+impl Seeded {
+    pub(crate) fn done(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+pub(crate) fn router(clock: &Clock, aws: &Aws, github: &GitHub, seeded: Seeded) -> Router {
     Router::new()
-        .route("/healthz", get(|| async { "ok" }))
+        .route("/healthz", get(move || health(seeded.clone())))
         .route("/clock", get(show_clock).post(change_clock))
         .with_state(clock.clone())
         .merge(aws.control_router())
         .nest("/github", github.control_router())
+}
+
+async fn health(seeded: Seeded) -> (StatusCode, &'static str) {
+    if seeded.0.load(Ordering::Acquire) {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the seed is not in yet")
+    }
 }
 
 /// Posts each part of a seed file to the control API that owns it.
@@ -37,7 +61,10 @@ pub(crate) async fn load_seed(path: &Path, control_url: &str) -> Result<(), Erro
     })?;
     let parts: serde_json::Map<String, Value> =
         serde_json::from_str(&text).map_err(|error| refused(error.to_string()))?;
-    let client = reqwest::Client::new();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .map_err(|error| refused(error.to_string()))?;
     for (part, seed) in parts {
         if part != "aws" && part != "github" {
             return Err(refused(format!("unknown part `{part}`, expected `aws` or `github`")));
@@ -134,4 +161,17 @@ async fn change_clock(State(clock): State<Clock>, Json(change): Json<ClockChange
         clock.step(by);
     }
     Ok(show_clock(State(clock)).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_is_healthy_only_once_its_seed_is_in() {
+        let seeded = Seeded::default();
+        assert_eq!(health(seeded.clone()).await.0, StatusCode::SERVICE_UNAVAILABLE);
+        seeded.done();
+        assert_eq!(health(seeded).await.0, StatusCode::OK);
+    }
 }

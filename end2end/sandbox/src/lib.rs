@@ -121,10 +121,14 @@ impl Sandbox {
                 source,
             })?;
         }
+        let seeded = control::Seeded::default();
         let servers = vec![
             serve_with_reset(aws_listener, aws_state.router()),
             serve(github_listener, github_state.router(url(github))),
-            serve(control_listener, control::router(&clock, &aws_state, &github_state)),
+            serve(
+                control_listener,
+                control::router(&clock, &aws_state, &github_state, seeded.clone()),
+            ),
         ];
         let sandbox = Self {
             clock,
@@ -136,6 +140,7 @@ impl Sandbox {
         if let Some(path) = options.data {
             control::load_seed(&path, &sandbox.control_url()).await?;
         }
+        seeded.done();
         Ok(sandbox)
     }
 

@@ -33,7 +33,7 @@ impl Stage {
     pub(crate) async fn set(speed: f64) -> Self {
         let sandbox = Sandbox::start(tidegate_sandbox::Options {
             speed,
-            ..tidegate_sandbox::Options::default()
+            ..tidegate_sandbox::Options::recorded()
         })
         .await
         .expect("a sandbox");
@@ -45,7 +45,7 @@ impl Stage {
         .expect("a profile");
         let stage = Self {
             sandbox,
-            http: reqwest::Client::new(),
+            http: reqwest::Client::builder().no_proxy().build().expect("a client"),
             folder,
         };
         stage.post("/aws/seed", aws_seed()).await;

@@ -71,8 +71,9 @@ impl World {
 
     pub(crate) async fn with(wishes: Wishes) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let sandbox = Sandbox::start(Options::default()).await.unwrap();
+        let sandbox = Sandbox::start(Options::recorded()).await.unwrap();
         let http = Client::builder()
+            .no_proxy()
             .redirect(Redirects::none())
             .user_agent("test")
             .timeout(Duration::from_secs(20))

@@ -1,6 +1,6 @@
 //! The control API of the account: `/aws/…` for what it holds, `/faults…` for what goes wrong.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use axum::{
     Json, Router,
@@ -16,10 +16,11 @@ use super::{
     calls::Call,
     codedeploy::{
         ending,
-        model::{EVENTS, PlannedFailure},
+        model::{EVENTS, Group, PlannedFailure},
     },
     faults::{Fault, Placed},
     model::{Account, Timings},
+    protocol::plain,
     seed::{self, MoveTag, Push, Seed},
 };
 use crate::control::Refused;
@@ -50,7 +51,7 @@ async fn seed_account(State(aws): State<Aws>, Json(seed): Json<Seed>) -> Result<
 }
 
 async fn state(State(aws): State<Aws>) -> Json<Value> {
-    Json(json!(&*aws.account()))
+    Json(plain(json!(&*aws.account())))
 }
 
 async fn set_timings(State(aws): State<Aws>, Json(timings): Json<Timings>) -> Json<Timings> {
@@ -187,6 +188,17 @@ async fn fail_next(
     Ok(Json(json!({})))
 }
 
+/// The alarms of a group, and those that its deployments brought in their place.
+fn alarms_of(account: &Account, group: &Group) -> BTreeSet<String> {
+    let own = group.alarms.alarms.iter();
+    let brought = account
+        .deployments
+        .iter()
+        .filter(|each| each.application == group.application && each.group == group.name)
+        .flat_map(|each| &each.alarms.alarms);
+    own.chain(brought).map(|alarm| alarm.name.clone()).collect()
+}
+
 /// Puts the alarms of a group into the state ALARM, which stops its active deployment.
 async fn trigger_alarms(
     State(aws): State<Aws>,
@@ -206,7 +218,7 @@ async fn trigger_alarms(
     if !alarms.enabled || alarms.alarms.is_empty() {
         return Err(Refused::bad(format!("group `{name}` has no alarms")));
     }
-    let names: Vec<String> = alarms.alarms.iter().map(|alarm| alarm.name.clone()).collect();
+    let names = alarms_of(&account, &group);
     account.alarms.extend(names.iter().cloned());
     let now = aws.clock.now();
     let stopped = active.map(|active| {
@@ -223,10 +235,9 @@ async fn clear_alarms(
 ) -> Result<Json<Value>, Refused> {
     let mut account = aws.account();
     let index = find_group(&account, &name, &query)?;
-    for alarm in account.groups[index].alarms.alarms.clone() {
-        account.alarms.remove(&alarm.name);
-    }
-    Ok(Json(json!({})))
+    let names = alarms_of(&account, &account.groups[index]);
+    account.alarms.retain(|alarm| !names.contains(alarm));
+    Ok(Json(json!({ "alarms": names })))
 }
 
 async fn add_fault(State(aws): State<Aws>, Json(fault): Json<Fault>) -> Json<Placed> {

@@ -1,5 +1,5 @@
 //! Faults: what goes wrong with which request. A fault is put in place by the control API,
-//! matches requests by operation and group, and befalls the nth match and so many after it.
+//! matches requests by operation, application and group, and befalls the nth match and so many after it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +12,8 @@ use tokio::sync::watch;
 pub(crate) struct Fault {
     /// Name of the operation; none: every operation.
     pub operation: Option<String>,
+    /// Name of the application that the request is about.
+    pub application: Option<String>,
     /// Name of the deployment group that the request is about.
     pub group: Option<String>,
     /// The first match that is affected, counted from 1.
@@ -27,6 +29,7 @@ pub(crate) struct Fault {
 #[serde(deny_unknown_fields)]
 struct Asked {
     operation: Option<String>,
+    application: Option<String>,
     group: Option<String>,
     nth: Option<u64>,
     count: Option<u64>,
@@ -72,6 +75,7 @@ impl TryFrom<Asked> for Fault {
         };
         Ok(Self {
             operation: asked.operation,
+            application: asked.application,
             group: asked.group,
             nth: asked.nth.unwrap_or(1),
             count: asked.count.unwrap_or(1),
@@ -136,6 +140,13 @@ pub(crate) struct Placed {
     pub held: u64,
     #[serde(skip)]
     gate: watch::Sender<Gate>,
+}
+
+/// What a request is about, as far as it says.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct About {
+    pub application: Option<String>,
+    pub group: Option<String>,
 }
 
 /// What a request is told when a fault befalls it.
@@ -221,12 +232,13 @@ impl Faults {
     }
 
     /// The faults that befall a request, in the order in which they were put in place.
-    pub(crate) fn strike(&self, operation: &str, group: Option<&str>) -> Vec<Hit> {
+    pub(crate) fn strike(&self, operation: &str, about: &About) -> Vec<Hit> {
         let mut struck = Vec::new();
         for each in self.placed().iter_mut() {
             let fault = &each.fault;
             let matches = fault.operation.as_deref().is_none_or(|name| name == operation)
-                && (fault.group.is_none() || fault.group.as_deref() == group)
+                && (fault.application.is_none() || fault.application == about.application)
+                && (fault.group.is_none() || fault.group == about.group)
                 && *each.gate.borrow() == Gate::Closed;
             if !matches {
                 continue;

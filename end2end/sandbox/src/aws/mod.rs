@@ -35,7 +35,7 @@ use self::{
     calls::{CallLog, Outcome},
     faults::{Faults, Hit, Kind, When},
     model::{Account, At},
-    protocol::{AwsError, PROTOCOLS, Protocol, Service, Target, without_nulls},
+    protocol::{AwsError, PROTOCOLS, Protocol, Service, Target, plain, without_nulls},
 };
 use crate::{Clock, Error, net::ResetSwitch};
 
@@ -107,8 +107,8 @@ impl Aws {
 
     /// Takes a request through its faults to its reply.
     async fn handle(&self, number: u64, target: &Target, body: Value) -> Reply {
-        let group = codedeploy::group_of(&self.account(), &body);
-        let hits = self.faults.strike(&target.operation, group.as_deref());
+        let about = codedeploy::about(&self.account(), &body);
+        let hits = self.faults.strike(&target.operation, &about);
         self.calls.update(number, |call| {
             call.faults = hits.iter().map(|hit| hit.id.clone()).collect()
         });
@@ -190,8 +190,7 @@ async fn answer(State(aws): State<Aws>, ConnectInfo(switch): ConnectInfo<ResetSw
         .iter()
         .find_map(|protocol| Some((*protocol, protocol.recognise(&head)?)));
     let Some((protocol, target)) = recognised else {
-        let unknown = PROTOCOLS[0].encode(&Err(AwsError::unknown_operation()));
-        return respond(unknown.status, unknown.headers, unknown.body);
+        return unrecognised(&aws, &head, &body);
     };
     // In a task of its own, so that it goes on when the client hangs up.
     let reply = tokio::spawn(process(aws, protocol, target, head, body)).await;
@@ -202,6 +201,19 @@ async fn answer(State(aws): State<Aws>, ConnectInfo(switch): ConnectInfo<ResetSw
     }
 }
 
+/// Refuses what no protocol knows, and notes it: whoever sent it took a way that nobody has checked.
+fn unrecognised(aws: &Aws, head: &Parts, body: &Bytes) -> Response {
+    let operation = format!("{} {}", head.method, head.uri.path());
+    let shown = Value::String(String::from_utf8_lossy(body).into_owned());
+    let number = aws
+        .calls
+        .begin(aws.clock.now(), "unknown", None, &operation, shown, &head.headers);
+    let answer = Err(AwsError::unknown_operation());
+    let wire = PROTOCOLS[0].encode(&answer);
+    aws.calls.answered(number, wire.status.as_u16(), &answer);
+    respond(wire.status, wire.headers, wire.body)
+}
+
 /// From the log to the wire. `None`: the connection is to be reset.
 async fn process(
     aws: Aws,
@@ -210,7 +222,7 @@ async fn process(
     head: Parts,
     body: Bytes,
 ) -> Option<(StatusCode, HeaderMap, Bytes)> {
-    let decoded = protocol.decode(&body);
+    let decoded = protocol.decode(&head.headers, &body);
     let shown = decoded
         .clone()
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
@@ -231,7 +243,7 @@ async fn process(
     match reply {
         Reply::Answer(answer) => {
             let wire = protocol.encode(&answer);
-            aws.calls.answered(number, wire.status.as_u16(), &answer);
+            aws.calls.answered(number, wire.status.as_u16(), &answer.map(plain));
             Some((wire.status, wire.headers, wire.body))
         }
         Reply::Reset => {

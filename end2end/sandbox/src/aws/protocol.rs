@@ -11,7 +11,9 @@ pub(crate) trait Protocol: std::fmt::Debug + Sync {
     fn name(&self) -> &'static str;
     /// The service and operation, or `None` if the request is not of this protocol.
     fn recognise(&self, head: &Parts) -> Option<Target>;
-    fn decode(&self, body: &Bytes) -> Result<Value, AwsError>;
+    /// Reads a body, in the encoding that the headers of its request name.
+    fn decode(&self, headers: &HeaderMap, body: &Bytes) -> Result<Value, AwsError>;
+    /// Writes an answer; each time in it is marked by [`epoch`], for the protocol to write in its own way.
     fn encode(&self, answer: &Result<Value, AwsError>) -> Wire;
 }
 
@@ -116,7 +118,7 @@ impl Protocol for AwsJson11 {
         })
     }
 
-    fn decode(&self, body: &Bytes) -> Result<Value, AwsError> {
+    fn decode(&self, _: &HeaderMap, body: &Bytes) -> Result<Value, AwsError> {
         if body.is_empty() {
             return Ok(json!({}));
         }
@@ -133,7 +135,7 @@ impl Protocol for AwsJson11 {
 
     fn encode(&self, answer: &Result<Value, AwsError>) -> Wire {
         let (status, body) = match answer {
-            Ok(value) => (StatusCode::OK, value.clone()),
+            Ok(value) => (StatusCode::OK, plain(value.clone())),
             Err(error) => (
                 error.status,
                 without_nulls(json!({ "__type": error.code, "message": error.message })),
@@ -172,11 +174,36 @@ pub(crate) fn input<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, Aw
     serde_json::from_value(body).map_err(|error| AwsError::serialization(&error))
 }
 
-/// A time as the JSON protocols write it: seconds since 1970 with milliseconds.
-pub(crate) fn epoch(time: jiff::Timestamp) -> Value {
+/// The one member of an object that stands for a time.
+const TIME: &str = "\u{0}epoch seconds";
+
+/// Seconds since 1970 with milliseconds.
+pub(crate) fn seconds(time: jiff::Timestamp) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit in 53 bits")]
-    let seconds = time.as_millisecond() as f64 / 1000.0;
-    json!(seconds)
+    let milliseconds = time.as_millisecond() as f64;
+    milliseconds / 1000.0
+}
+
+/// A time in an answer, marked as one: a number would not tell it from any other.
+pub(crate) fn epoch(time: jiff::Timestamp) -> Value {
+    json!({ TIME: seconds(time) })
+}
+
+/// The value with its times as the JSON protocols and the log write them: seconds since 1970.
+pub(crate) fn plain(value: Value) -> Value {
+    match value {
+        Value::Object(mut members) => match members.remove(TIME) {
+            Some(seconds) => seconds,
+            None => Value::Object(
+                members
+                    .into_iter()
+                    .map(|(name, member)| (name, plain(member)))
+                    .collect(),
+            ),
+        },
+        Value::Array(items) => Value::Array(items.into_iter().map(plain).collect()),
+        other => other,
+    }
 }
 
 /// One page of a list and the token of the next. The token is the index it starts at, opaque.
@@ -189,4 +216,19 @@ pub(crate) fn page<T: Clone>(items: &[T], token: Option<&str>, size: usize) -> O
     let end = start + size.min(rest.len());
     let next = (end < items.len()).then(|| format!("page-{end:08x}"));
     Some((items[start..end].to_vec(), next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_marked_until_a_protocol_writes_it() {
+        let made = "2026-03-02T09:00:00.5Z".parse().unwrap();
+        let answer = json!({ "images": [{ "pushedAt": epoch(made), "size": 7 }] });
+        assert!(answer["images"][0]["pushedAt"].is_object());
+        let wire = AwsJson11.encode(&Ok(answer));
+        // date -u -d 2026-03-02T09:00:00 +%s
+        assert_eq!(wire.body, r#"{"images":[{"pushedAt":1772442000.5,"size":7}]}"#);
+    }
 }

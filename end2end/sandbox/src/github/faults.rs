@@ -37,19 +37,55 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// The faults that apply to this path, using up one of `times`.
+    /// Whether a request for this path is answered otherwise, or later, than it would be.
+    fn affect(&self, path: &str) -> bool {
+        let here = match Part::of(path) {
+            Part::Api => self.api_down || self.secondary_rate_limit || self.primary_rate_limit,
+            Part::Oidc => self.oidc_down,
+            Part::Web => self.web_down,
+        };
+        let meant = self
+            .path_prefix
+            .as_deref()
+            .is_none_or(|prefix| path.starts_with(prefix));
+        meant && (here || self.slow_ms > 0)
+    }
+
+    /// The faults that befall a request for this path. One that they affect uses up one of `times`.
     fn take(&mut self, path: &str) -> Self {
-        let none = self.path_prefix.as_deref().is_some_and(|p| !path.starts_with(p));
-        if none {
+        if self.times == Some(0) {
+            *self = Self::default();
+        }
+        if !self.affect(path) {
             return Self::default();
         }
         let now = self.clone();
         match self.times {
-            Some(0 | 1) => *self = Self::default(),
+            Some(1) => *self = Self::default(),
             Some(times) => self.times = Some(times - 1),
             None => {}
         }
-        if now.times == Some(0) { Self::default() } else { now }
+        now
+    }
+}
+
+/// The parts that go down on their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Api,
+    Oidc,
+    Web,
+}
+
+impl Part {
+    fn of(path: &str) -> Self {
+        if path.starts_with("/api/v3") {
+            Self::Api
+        } else if path.starts_with("/oidc") {
+            Self::Oidc
+        } else {
+            Self::Web
+        }
     }
 }
 
@@ -60,12 +96,12 @@ pub(crate) async fn apply(State(github): State<GitHub>, request: Request, next: 
     if faults.slow_ms > 0 {
         tokio::time::sleep(Duration::from_millis(faults.slow_ms)).await;
     }
-    let api = path.starts_with("/api/v3");
-    let oidc = path.starts_with("/oidc");
-    if (api && faults.api_down) || (oidc && faults.oidc_down) {
+    let part = Part::of(&path);
+    let api = part == Part::Api;
+    if (api && faults.api_down) || (part == Part::Oidc && faults.oidc_down) {
         return unavailable_json();
     }
-    if !api && !oidc && faults.web_down {
+    if part == Part::Web && faults.web_down {
         return (
             StatusCode::SERVICE_UNAVAILABLE,
             [("content-type", "text/html; charset=utf-8")],
@@ -111,7 +147,6 @@ fn unavailable_json() -> Response {
         StatusCode::SERVICE_UNAVAILABLE,
         Json(json!({
             "message": "No server is currently available to service your request. Sorry about that. Please try resubmitting your request.",
-            "status": "503",
         })),
     )
         .into_response()

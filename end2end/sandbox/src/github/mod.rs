@@ -70,7 +70,7 @@ impl GitHub {
                 journal: Journal::default(),
                 deliveries: Mutex::default(),
                 jobs: Mutex::default(),
-                http: reqwest::Client::new(),
+                http: reqwest::Client::builder().no_proxy().build().unwrap_or_default(),
             }),
         }
     }

@@ -287,11 +287,13 @@ fn of_job(world: &World, repo: &Repo, run: Option<&Run>, spec: &TokenSpec) -> Re
         .unwrap_or_else(|| ".github/workflows/release.yml".into());
     let workflow = spec.workflow.clone().or_else(|| run.map(|run| run.name.clone()));
     let workflow_ref = format!("{full_name}/{path}@{reference}");
-    let subject = match &spec.environment {
-        Some(environment) => format!("repo:{full_name}:environment:{environment}"),
-        None => format!("repo:{full_name}:ref:{reference}"),
-    };
     let event = spec.event_name.clone().or_else(|| run.map(|run| run.event.clone()));
+    // https://docs.github.com/actions/reference/security/oidc: an environment comes before the event.
+    let subject = match (&spec.environment, event.as_deref()) {
+        (Some(environment), _) => format!("repo:{full_name}:environment:{environment}"),
+        (None, Some("pull_request")) => format!("repo:{full_name}:pull_request"),
+        (None, _) => format!("repo:{full_name}:ref:{reference}"),
+    };
     let mut claims = json!({
         "sub": subject,
         "ref": reference,

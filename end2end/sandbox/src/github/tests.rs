@@ -22,12 +22,9 @@ impl World {
     /// One organisation with two people, a team, and a repository with two commits.
     async fn new() -> Self {
         // What these tests call is also a sample for `check/github_openapi.mjs`.
-        let options = Options {
-            record: std::env::var_os("SANDBOX_RECORD").map(Into::into),
-            ..Options::default()
-        };
-        let sandbox = Sandbox::start(options).await.unwrap();
+        let sandbox = Sandbox::start(Options::recorded()).await.unwrap();
         let http = Client::builder()
+            .no_proxy()
             .redirect(Policy::none())
             .user_agent("test")
             .build()

@@ -36,7 +36,7 @@ impl Account {
             })
             .await
             .unwrap(),
-            http: reqwest::Client::new(),
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
         };
         account.control("aws/seed", seed()).await;
         account

@@ -298,3 +298,46 @@ async fn requests_without_a_signature_or_a_known_operation_are_refused() {
     let answer = account.call("codedeploy.ListDeployments", resting).await;
     assert_eq!(answer.error(), "InvalidDeploymentStatusException");
 }
+
+#[tokio::test]
+async fn a_fault_for_one_application_leaves_another_with_a_group_of_the_same_name_alone() {
+    let account = account().await;
+    let twin = json!({ "applications": [{ "name": "shop-staging", "groups": [
+        { "name": "web", "cluster": "acme", "service": "web" }] }] });
+    account.control("aws/seed", twin).await;
+    fault(
+        &account,
+        json!({ "application": "shop-staging", "group": "web", "kind": "throttle", "count": 0 }),
+    )
+    .await;
+    account.created().await;
+    let answer = account.create_with(json!({ "applicationName": "shop-staging" })).await;
+    assert_eq!(answer.error(), "ThrottlingException");
+}
+
+#[tokio::test]
+async fn a_request_that_is_of_no_protocol_known_here_is_refused_and_noted() {
+    let account = account().await;
+    let answer = account
+        .http
+        .post(format!(
+            "{}/service/GraniteServiceVersion20100801/operation/PutMetricData",
+            account.sandbox.aws_url()
+        ))
+        .header("smithy-protocol", "rpc-v2-cbor")
+        .body("\u{1}")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 400);
+    let calls = account.look("aws/calls").await;
+    let call = calls.as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (&call["protocol"], &call["error"]),
+        (&json!("unknown"), &json!("UnknownOperationException"))
+    );
+    assert_eq!(
+        call["operation"],
+        "POST /service/GraniteServiceVersion20100801/operation/PutMetricData"
+    );
+}

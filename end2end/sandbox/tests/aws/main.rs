@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod account;
 #[cfg(test)]
+mod control;
+#[cfg(test)]
 mod deployments;
+#[cfg(test)]
+mod endings;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]

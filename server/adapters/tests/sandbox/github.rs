@@ -24,7 +24,11 @@ impl GithubWorld {
     pub(crate) async fn new() -> Self {
         let sandbox = Sandbox::start(Options::recorded()).await.unwrap();
         let client = client(&sandbox, TOKEN);
-        let http = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .build()
+            .unwrap();
         let world = Self { sandbox, http, client };
         world.control("seed", seed()).await;
         world

@@ -56,7 +56,7 @@ impl World {
         .await;
         let mut world = Self {
             sandbox,
-            http: reqwest::Client::new(),
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
             engine: EcsCodedeploy::new(aws.clone()),
             aws,
             digest: Digest::new(format!("sha256:{}", "00".repeat(32))).unwrap(),

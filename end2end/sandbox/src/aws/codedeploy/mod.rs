@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use self::model::{Deployment, Group, RollbackEvent, Stage, Status};
 use super::{
+    faults::About,
     model::{Account, Application, At},
     protocol::{AwsError, input, page, without_nulls},
 };
@@ -42,15 +43,17 @@ pub(crate) fn call(account: &mut Account, now: Timestamp, operation: &str, body:
     }
 }
 
-/// The group that a request is about, by its name or by that of its deployment.
-pub(crate) fn group_of(account: &Account, body: &Value) -> Option<String> {
-    if let Some(name) = body["deploymentGroupName"].as_str() {
-        return Some(name.to_owned());
-    }
-    let id = body["deploymentId"]
+/// The application and group that a request is about, by their names or by those of its deployment.
+pub(crate) fn about(account: &Account, body: &Value) -> About {
+    let named = |member: &str| body[member].as_str().map(str::to_owned);
+    let deployment = body["deploymentId"]
         .as_str()
-        .or_else(|| body["deploymentIds"][0].as_str())?;
-    account.deployment(id).map(|each| each.group.clone())
+        .or_else(|| body["deploymentIds"][0].as_str())
+        .and_then(|id| account.deployment(id));
+    About {
+        application: named("applicationName").or_else(|| deployment.map(|each| each.application.clone())),
+        group: named("deploymentGroupName").or_else(|| deployment.map(|each| each.group.clone())),
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::aws::{
     model::{Account, At},
-    protocol::{AwsError, epoch, input, page, without_nulls},
+    protocol::{AwsError, epoch, input, page, seconds, without_nulls},
 };
 
 #[derive(Debug, Deserialize)]
@@ -123,7 +123,7 @@ pub(crate) fn list(account: &Account, now: Timestamp, body: Value) -> Result<Val
 
 impl ListInput {
     fn takes(&self, deployment: &Deployment) -> bool {
-        let created = epoch(deployment.created.0).as_f64().unwrap_or_default();
+        let created = seconds(deployment.created.0);
         let same = |wanted: &Option<String>, have: &str| wanted.as_ref().is_none_or(|wanted| wanted == have);
         same(&self.application_name, &deployment.application)
             && same(&self.deployment_group_name, &deployment.group)

@@ -193,3 +193,17 @@ async fn secret_teams_are_for_their_members_and_owners_and_children_count_in_the
     assert_eq!(child["parent"]["slug"], "release-approvers");
     assert_eq!(world.get(TEAM).await["members_count"], 3);
 }
+
+#[tokio::test]
+async fn only_the_requests_that_a_fault_befell_are_counted() {
+    let world = World::new().await;
+    let issuer = format!("{}/oidc/.well-known/jwks", world.sandbox.github_url());
+    let keys = || async { world.http.get(&issuer).send().await.unwrap().status() };
+    let faults = json!({ "oidc_down": true, "times": 2 });
+    world.control(Method::PUT, "/faults", faults).await;
+    assert_eq!(world.status("/user").await, 200);
+    assert_eq!(keys().await, 503);
+    assert_eq!(world.status("/user").await, 200);
+    assert_eq!(keys().await, 503);
+    assert_eq!(keys().await, 200);
+}

@@ -103,3 +103,15 @@ async fn a_job_asks_for_its_token_as_on_a_runner() {
     let claims = verify(&world, token).await.unwrap();
     assert_eq!(claims["actor"], "ada-acme");
 }
+
+#[tokio::test]
+async fn a_job_of_a_pull_request_is_not_one_of_a_branch() {
+    let world = World::new().await;
+    let job = json!({ "event_name": "pull_request", "ref": "refs/pull/7/merge", "sha": "ab".repeat(20), "actor": "ben-acme" });
+    let claims = verify(&world, &mint(&world, job.clone()).await).await.unwrap();
+    assert_eq!(claims["sub"], "repo:acme/rag:pull_request");
+    let mut staged = job;
+    staged["environment"] = "staging".into();
+    let claims = verify(&world, &mint(&world, staged).await).await.unwrap();
+    assert_eq!(claims["sub"], "repo:acme/rag:environment:staging");
+}

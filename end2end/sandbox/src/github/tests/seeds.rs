@@ -15,7 +15,11 @@ async fn the_acme_seed_grows_a_whole_organisation() {
         ..Options::default()
     };
     let sandbox = Sandbox::start(options).await.unwrap();
-    let http = reqwest::Client::builder().user_agent("test").build().unwrap();
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .user_agent("test")
+        .build()
+        .unwrap();
     let get = async |path: &str| -> Value {
         let url = format!("{}/api/v3{path}", sandbox.github_url());
         let request = http.get(url).bearer_auth("ghp_sandbox_service");
