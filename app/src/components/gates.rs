@@ -1,7 +1,7 @@
 //! Gates of a release: passed, failed or missing, in the policy's order.
 
 use super::{
-    icon::Icon,
+    icon::{Icon, icon},
     label::when,
     state::{Meaning, mark},
 };
@@ -30,11 +30,16 @@ fn gate(status: &GateStatus, now: Timestamp) -> impl IntoView + use<> {
             } else {
                 (Meaning::Bad, Icon::Cross, "failed")
             };
-            let words = match &result.detail {
-                Some(detail) => format!("{word}: {}", tied(detail)),
-                None => word.to_owned(),
+            // Where there is more to say, the icon stands for the word; those who hear the page hear the word.
+            let verdict = match &result.detail {
+                Some(detail) => view! {
+                    <span class=format!("mark {}", meaning.class())>
+                        {icon(drawing)} <span><span class=if passed { "sr" } else { "" }>{format!("{word}: ")}</span>{tied(detail)}</span>
+                    </span>
+                }
+                .into_any(),
+                None => mark(meaning, drawing, word).into_any(),
             };
-            let verdict = mark(meaning, drawing, words).into_any();
             let link = result
                 .url
                 .as_ref()
