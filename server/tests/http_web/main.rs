@@ -10,6 +10,7 @@ mod headers;
 mod limits;
 mod live;
 mod mutations;
+mod policy;
 mod seed;
 mod sign_in;
 mod webhooks;
