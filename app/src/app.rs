@@ -37,7 +37,8 @@ pub fn App() -> impl IntoView {
     }
 }
 
-fn header() -> AnyView {
+/// Above every page: where to go, who is here. Works without a portal; the number beside the inbox is missing then.
+pub(crate) fn header() -> AnyView {
     let visitor = use_context::<Visitor>().unwrap_or_default();
     let here = use_location().pathname.get_untracked();
     let current = {

@@ -106,12 +106,26 @@ pub struct Release {
     pub pusher: Option<PersonRef>,
     /// Who set the workflow off. Never counts.
     pub actor: Option<PersonRef>,
+    /// Who set it off again, or another run that reported the same. They never count either.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reruns: Vec<PersonRef>,
     /// Newest first; from the report, the push webhook and GitHub's comparison, joined by commit id.
     pub commits: Vec<Commit>,
     pub reported_at: Timestamp,
 }
 
 impl Release {
+    /// Notes who set off a run that reported it. True when that was not known.
+    pub fn set_off_by(&mut self, actor: &PersonRef) -> bool {
+        match &self.actor {
+            None => self.actor = Some(actor.clone()),
+            Some(known) if known.id == actor.id => return false,
+            Some(_) if self.reruns.iter().any(|known| known.id == actor.id) => return false,
+            Some(_) => self.reruns.push(actor.clone()),
+        }
+        true
+    }
+
     /// What people call it: the tag where there is one, else the short commit.
     pub fn label(&self) -> String {
         self.image

@@ -89,3 +89,38 @@ async fn an_address_that_leads_nowhere_gets_a_page_and_a_program_gets_a_problem(
         StatusCode::SERVICE_UNAVAILABLE
     );
 }
+
+#[tokio::test]
+async fn a_page_that_says_no_has_the_frame_theme_and_style_of_every_page() {
+    let world = World::new().await;
+    let session = world.sign_in("ada-acme").await;
+    let cookies = format!("{session}; theme=dark");
+    let missing = world.get("/nothing").header("cookie", &cookies).send().await.unwrap();
+    assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    let missing = missing.text().await.unwrap();
+    for part in [
+        "data-theme=\"dark\"",
+        "ada-acme",
+        "href=\"/inbox\"",
+        "There is nothing at this address.",
+        "<main",
+    ] {
+        assert!(missing.contains(part), "{part} not in {missing}");
+    }
+    let elsewhere = world
+        .post("/theme")
+        .header("cookie", &cookies)
+        .header("origin", "https://evil.test")
+        .form(&[("theme", "light")])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(elsewhere.status(), StatusCode::FORBIDDEN);
+    let elsewhere = elsewhere.text().await.unwrap();
+    assert!(
+        elsewhere.contains("another site") && elsewhere.contains("ada-acme"),
+        "{elsewhere}"
+    );
+    let stranger = world.get("/nothing").send().await.unwrap().text().await.unwrap();
+    assert!(!stranger.contains("href=\"/inbox\""), "{stranger}");
+}
