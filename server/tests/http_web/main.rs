@@ -7,6 +7,7 @@ mod api;
 mod away;
 mod bridge;
 mod ci;
+mod colliding;
 mod deciding;
 mod forms;
 mod given;
