@@ -15,6 +15,7 @@ mod headers;
 mod limits;
 mod live;
 mod mutations;
+mod once;
 mod policy;
 mod seed;
 mod sign_in;
