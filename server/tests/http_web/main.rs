@@ -17,6 +17,7 @@ mod live;
 mod mutations;
 mod once;
 mod policy;
+mod reading;
 mod seed;
 mod sign_in;
 mod webhooks;
