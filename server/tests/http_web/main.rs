@@ -18,6 +18,7 @@ mod mutations;
 mod once;
 mod policy;
 mod reading;
+mod secrets;
 mod seed;
 mod sign_in;
 mod webhooks;
