@@ -20,6 +20,7 @@ mod policy;
 mod reading;
 mod secrets;
 mod seed;
+mod sessions;
 mod sign_in;
 mod webhooks;
 mod world;
