@@ -201,10 +201,20 @@ pub(crate) async fn request(
 
 pub(crate) async fn approve(
     State(state): State<HttpState>,
-    Confirmed(current): Confirmed,
+    SignedIn(known): SignedIn,
+    confirmed: Result<Confirmed, Response>,
     Path(id): Path<String>,
     fields: Fields,
 ) -> Response {
+    let current = match confirmed {
+        Ok(Confirmed(current)) => current,
+        Err(answer) => {
+            let why = "GitHub does not answer, so your teams cannot be confirmed; nothing was changed";
+            let error = PortalError::Unavailable(why.to_owned());
+            keep(&state, &known, &failed("Not approved", "approve", &fields, &error)).await;
+            return answer;
+        }
+    };
     let Some(id) = known_id(&id) else {
         return no_such();
     };

@@ -56,7 +56,11 @@ async fn r05_while_github_is_away_forms_that_make_production_safer_work() {
         let form = world
             .post(&format!("{page}/{action}"))
             .header("cookie", session)
-            .form(&[("reason", "wrong release"), ("revision", "0")]);
+            .form(&[
+                ("reason", "wrong release"),
+                ("revision", "0"),
+                ("comment", "fine by me"),
+            ]);
         form.send().await.unwrap()
     };
     let cancelled = send("cancel", &session).await;
@@ -69,6 +73,8 @@ async fn r05_while_github_is_away_forms_that_make_production_safer_work() {
     assert_eq!(approved.status(), StatusCode::SERVICE_UNAVAILABLE);
     let page = approved.text().await.unwrap();
     assert!(page.contains("teams cannot be confirmed"), "{page}");
+    let kept = world.session_data(&session).await;
+    assert_eq!(kept["flash"]["kept"]["comment"], "fine by me", "no typed text is lost");
 }
 
 #[tokio::test]
