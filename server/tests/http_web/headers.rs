@@ -1,7 +1,8 @@
 //! Security headers (R27).
 
-use crate::world::{Wishes, World};
+use crate::world::{Base, Wishes, World};
 use reqwest::{Response, StatusCode};
+use tidegate_server::service::health::Health;
 
 fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
     answer.headers().get(name).map_or("", |value| value.to_str().unwrap())
@@ -123,4 +124,17 @@ async fn a_page_that_says_no_has_the_frame_theme_and_style_of_every_page() {
     );
     let stranger = world.get("/nothing").send().await.unwrap().text().await.unwrap();
     assert!(!stranger.contains("href=\"/inbox\""), "{stranger}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r20_readiness_warns_when_the_server_could_rewrite_the_log() {
+    let world = World::with(Wishes {
+        base: Base::Postgres,
+        ..Wishes::default()
+    })
+    .await;
+    let ready: serde_json::Value = world.get("/readyz").send().await.unwrap().json().await.unwrap();
+    assert_eq!(ready, serde_json::json!({ "ready": true }));
+    let as_owner = Health::new(world.scratch.operator().clone());
+    assert!(as_owner.check().await.unwrap().unwrap().contains("--app-role"));
 }
