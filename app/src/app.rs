@@ -38,7 +38,8 @@ pub fn App() -> impl IntoView {
     }
 }
 
-fn header() -> AnyView {
+/// Above every page: where to go, who is here. Works without a portal; the number beside the inbox is missing then.
+pub(crate) fn header() -> AnyView {
     let visitor = use_context::<Visitor>().unwrap_or_default();
     let location = use_location();
     let path = location.pathname.get_untracked();

@@ -20,6 +20,8 @@ mod components;
 #[cfg(feature = "ssr")]
 mod pages;
 #[cfg(feature = "ssr")]
+pub mod problem;
+#[cfg(feature = "ssr")]
 pub mod rpc;
 #[cfg(feature = "ssr")]
 pub mod shell;

@@ -164,6 +164,10 @@ pub struct DeploymentPage {
     pub commits: Vec<Commit>,
     /// GitHub's page of the comparison.
     pub compare_url: Option<String>,
+    /// Everyone whose approval never counts for it.
+    pub involved: Involved,
+    /// The policy is the one of today, while the deployment came to rest under another.
+    pub policy_changed: bool,
     /// The deployments before it in its lane.
     pub behind: Vec<DeploymentSummary>,
     /// The deployment that replaced it, that it rolls back, or that rolls it back.
@@ -235,6 +239,7 @@ pub fn involved_logins(involved: &Involved) -> Vec<String> {
         .chain(&involved.authors)
         .chain(&involved.pusher)
         .chain(&involved.workflow_actor)
+        .chain(&involved.reruns)
         .map(|person| person.login.clone())
         .collect();
     logins.sort_unstable();

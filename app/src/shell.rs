@@ -18,6 +18,11 @@ pub fn routes() -> Vec<leptos_axum::AxumRouteListing> {
 }
 
 pub fn shell() -> impl IntoView {
+    document(view! { <App /> }.into_any())
+}
+
+/// The document around any content. The content is made here, inside of what it needs.
+pub(crate) fn document(content: AnyView) -> impl IntoView {
     provide_meta_context();
     let assets = use_context::<SiteAssets>().unwrap_or_default();
     let visitor = use_context::<Visitor>().unwrap_or_default();
@@ -48,7 +53,7 @@ pub fn shell() -> impl IntoView {
             </head>
             <body>
                 {icon::sprite()}
-                <App />
+                {content}
                 <islands::Behaviours idiomorph=assets.url("idiomorph.js").unwrap_or_default() />
             </body>
         </html>

@@ -12,6 +12,8 @@ pub struct Visitor {
     /// The same person as the use cases know them.
     pub actor: Option<Actor>,
     pub flash: Option<Flash>,
+    /// Where signing in shall lead, on the page where one does: a path of our own.
+    pub return_to: Option<String>,
     pub theme: Theme,
 }
 

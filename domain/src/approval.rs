@@ -54,12 +54,14 @@ pub enum Ineligible {
 }
 
 /// The people who never count for this deployment.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Involved {
     pub requester: Option<PersonRef>,
     pub authors: Vec<PersonRef>,
     pub pusher: Option<PersonRef>,
     pub workflow_actor: Option<PersonRef>,
+    /// Who set the workflow off again.
+    pub reruns: Vec<PersonRef>,
 }
 
 impl Involved {
@@ -71,6 +73,7 @@ impl Involved {
             authors,
             pusher: release.pusher.clone(),
             workflow_actor: release.actor.clone(),
+            reruns: release.reruns.clone(),
         }
     }
 
@@ -83,7 +86,7 @@ impl Involved {
             Some(Ineligible::Author)
         } else if is(&self.pusher) {
             Some(Ineligible::Pusher)
-        } else if is(&self.workflow_actor) {
+        } else if is(&self.workflow_actor) || self.reruns.iter().any(|actor| actor.id == person) {
             Some(Ineligible::WorkflowActor)
         } else {
             None

@@ -33,6 +33,9 @@ pub struct CiTrust {
     pub workflows: Vec<String>,
     /// GitHub environments whose runs are believed. Empty: any, or none.
     pub environments: Vec<String>,
+    /// A run may report another commit and ref than those that GitHub says it is about. For workflows that build what
+    /// another run was about, such as those started by `workflow_run`.
+    pub other_commits: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

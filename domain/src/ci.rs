@@ -110,6 +110,7 @@ mod tests {
             refs: vec!["refs/heads/main".to_owned(), "refs/tags/v*".to_owned()],
             workflows: vec![".github/workflows/release.yml".to_owned()],
             environments: vec!["release".to_owned()],
+            other_commits: false,
         }
     }
 

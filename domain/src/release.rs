@@ -106,12 +106,26 @@ pub struct Release {
     pub pusher: Option<PersonRef>,
     /// Who set the workflow off. Never counts.
     pub actor: Option<PersonRef>,
+    /// Who set it off again, or another run that reported the same. They never count either.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reruns: Vec<PersonRef>,
     /// Newest first; from the report, the push webhook and GitHub's comparison, joined by commit id.
     pub commits: Vec<Commit>,
     pub reported_at: Timestamp,
 }
 
 impl Release {
+    /// Notes who set off a run that reported it. True when that was not known.
+    pub fn set_off_by(&mut self, actor: &PersonRef) -> bool {
+        match &self.actor {
+            None => self.actor = Some(actor.clone()),
+            Some(known) if known.id == actor.id => return false,
+            Some(_) if self.reruns.iter().any(|known| known.id == actor.id) => return false,
+            Some(_) => self.reruns.push(actor.clone()),
+        }
+        true
+    }
+
     /// What people call it: the tag where there is one, else the short commit.
     pub fn label(&self) -> String {
         self.image
@@ -162,5 +176,23 @@ mod tests {
             format!("{name}@{DIGEST}").parse::<Image>(),
             Err(InvalidImage::Malformed(_))
         ));
+    }
+
+    #[test]
+    fn r03_whoever_sets_the_workflow_off_again_is_noted_once_and_does_not_count() {
+        let mut release: Release = serde_json::from_value(serde_json::json!({
+            "id": "01890a5d-ac96-774b-bcce-b302099a8057", "service": "rag", "repository": "acme/rag",
+            "commit": "c".repeat(40), "git_ref": "refs/heads/main",
+            "image": { "repository": "x/rag", "digest": format!("sha256:{}", "a1".repeat(32)), "tag": null },
+            "run_url": null, "run_id": 7, "authors": [], "pusher": null, "actor": null, "commits": [],
+            "reported_at": "2026-03-01T10:00:00Z",
+        }))
+        .unwrap();
+        let (ada, ben) = (PersonRef::new(1, "ada"), PersonRef::new(2, "ben"));
+        assert!(release.set_off_by(&ada) && !release.set_off_by(&ada));
+        assert!(release.set_off_by(&ben) && !release.set_off_by(&ben));
+        assert_eq!((release.actor.as_ref(), &release.reruns), (Some(&ada), &vec![ben]));
+        let involved = crate::approval::Involved::of(&release, None);
+        assert!(involved.excludes(1).is_some() && involved.excludes(2).is_some() && involved.excludes(3).is_none());
     }
 }

@@ -24,7 +24,11 @@ enum Command {
         site: PathBuf,
     },
     /// Bring the database to this version's schema, then exit.
-    Migrate,
+    Migrate {
+        /// PostgreSQL: the role that `serve` runs as. It is given what it needs and cannot rewrite the audit log.
+        #[arg(long, value_name = "NAME")]
+        app_role: Option<String>,
+    },
     /// Look at the configuration.
     Config {
         #[command(subcommand)]
@@ -44,7 +48,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Serve { site } => wiring::serve(&cli.config, &site),
-        Command::Migrate => wiring::migrate(&cli.config),
+        Command::Migrate { app_role } => wiring::migrate(&cli.config, app_role),
         Command::Config {
             command: ConfigCommand::Check,
         } => check(&cli.config),

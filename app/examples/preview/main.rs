@@ -130,6 +130,7 @@ fn visitor(headers: &HeaderMap, flash: Option<Flash>) -> Visitor {
         actor: Some(actor()),
         flash,
         theme,
+        ..Visitor::default()
     }
 }
 

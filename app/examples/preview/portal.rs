@@ -264,6 +264,8 @@ fn page(world: &World, record: &Record) -> DeploymentPage {
             .filter(|event| event.event.subject.deployment == Some(it.id))
             .collect(),
         allowed: allowed(world, record),
+        involved: Involved::of(&release, it.requested_by.human().cloned()),
+        policy_changed: false,
         deployment: it.clone(),
         release,
         target,

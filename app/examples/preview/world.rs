@@ -170,6 +170,7 @@ pub(crate) fn catalog() -> Catalog {
                 refs: vec!["refs/heads/main".to_owned()],
                 workflows: Vec::new(),
                 environments: Vec::new(),
+                other_commits: false,
             },
             targets,
         }
@@ -252,6 +253,7 @@ fn release(number: usize, service: &str, authors: &[&str], commits: usize, repor
         authors: authors.iter().map(|login| person(login)).collect(),
         pusher: authors.first().map(|login| person(login)),
         actor: authors.first().map(|login| person(login)),
+        reruns: Vec::new(),
         commits: (0..commits)
             .map(|n| Commit {
                 sha: sha(n),

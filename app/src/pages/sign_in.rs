@@ -3,7 +3,7 @@
 use super::{Live, main, visitor};
 use crate::components::icon::{Icon, icon};
 use leptos::prelude::*;
-use leptos_router::hooks::{use_location, use_query_map};
+use leptos_router::hooks::use_location;
 
 pub(crate) fn page() -> impl IntoView {
     view()
@@ -14,10 +14,8 @@ pub(crate) fn view() -> AnyView {
     let location = use_location();
     let path = location.pathname.get_untracked();
     let return_to = if path == "/sign-in" {
-        use_query_map()
-            .get_untracked()
-            .get("return_to")
-            .unwrap_or_else(|| "/".to_owned())
+        // As the server read it: the router would decode it once more.
+        visitor().return_to.unwrap_or_else(|| "/".to_owned())
     } else {
         let query = location.search.get_untracked();
         if query.is_empty() {

@@ -48,6 +48,13 @@ pub(super) fn settings(file: &File, problems: &mut Problems) -> Option<Settings>
             );
         }
     }
+    if holds_password(file.database.url.get()) {
+        problems.add(
+            file.database.url.span(),
+            "database.url holds a password, and this file is kept in the database and in version control",
+            Some("leave the password out, and put the whole address into TIDEGATE_DATABASE_URL".to_owned()),
+        );
+    }
     if file.worker.lease_seconds < 5 || file.worker.settle_seconds < 0 || file.worker.concurrency == 0 {
         problems.add(
             0..0,
@@ -62,11 +69,18 @@ pub(super) fn settings(file: &File, problems: &mut Problems) -> Option<Settings>
         listen,
         public_url,
         behind_proxy: file.server.behind_proxy,
-        database_url: file.database.url.clone(),
+        database_url: file.database.url.get().clone(),
+        app_role: file.database.app_role.clone(),
         github: file.github.clone(),
         region: file.aws.region.clone(),
         worker: file.worker,
     })
+}
+
+/// In the place of a password, or as a parameter.
+fn holds_password(address: &str) -> bool {
+    url::Url::parse(address)
+        .is_ok_and(|url| url.password().is_some() || url.query_pairs().any(|(name, _)| name.contains("password")))
 }
 
 fn is_loopback(url: &url::Url) -> bool {
@@ -303,6 +317,7 @@ fn service(
             refs: service.ci.refs.clone(),
             workflows: service.ci.workflows.clone(),
             environments: service.ci.environments.clone(),
+            other_commits: service.ci.other_commits,
         },
         targets,
     })

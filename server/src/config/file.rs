@@ -85,14 +85,19 @@ impl Default for Server {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
-    /// `sqlite://PATH` or `postgres://…`. The environment's `TIDEGATE_DATABASE_URL` wins.
-    pub url: String,
+    /// `sqlite://PATH` or `postgres://…`, without a password: this file is kept in the database and in version control. The
+    /// environment's `TIDEGATE_DATABASE_URL` wins, and may hold one.
+    pub url: At<String>,
+    /// PostgreSQL: the role that `tidegate serve` runs as. `tidegate migrate`, run as the owner of the tables, gives it what
+    /// it needs; it can append to the audit log and not rewrite it.
+    pub app_role: Option<String>,
 }
 
 impl Default for Database {
     fn default() -> Self {
         Self {
-            url: "sqlite://tidegate.db".to_owned(),
+            url: At(toml::Spanned::new(0..0, "sqlite://tidegate.db".to_owned())),
+            app_role: None,
         }
     }
 }
@@ -247,6 +252,10 @@ pub struct Ci {
     pub workflows: Vec<String>,
     /// GitHub environments; empty: any or none.
     pub environments: Vec<String>,
+    /// A run may report another commit and ref than GitHub says it is about. Needed where a workflow builds what another
+    /// run was about: one started by `workflow_run` or by hand runs on the default branch's head. Such a workflow is
+    /// believed whatever it says of the commit, so name it in `workflows`.
+    pub other_commits: bool,
 }
 
 impl Default for Ci {
@@ -255,6 +264,7 @@ impl Default for Ci {
             refs: vec!["refs/heads/main".to_owned()],
             workflows: Vec::new(),
             environments: Vec::new(),
+            other_commits: false,
         }
     }
 }

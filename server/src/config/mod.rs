@@ -12,7 +12,7 @@ mod tests;
 
 pub use file::{File, Github, Worker};
 pub use problem::{Problem, Problems};
-pub use secrets::{Secrets, SecretsError};
+pub use secrets::{Secrets, SecretsError, database_url};
 
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -40,6 +40,8 @@ pub struct Settings {
     /// Whether `X-Forwarded-For` is believed.
     pub behind_proxy: bool,
     pub database_url: String,
+    /// PostgreSQL: the role that `serve` runs as, for `tidegate migrate` to give rights to.
+    pub app_role: Option<String>,
     pub github: Github,
     pub region: String,
     pub worker: Worker,

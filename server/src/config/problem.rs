@@ -56,7 +56,7 @@ impl Problems {
             column: self.text[line_start..start].chars().count() + 1,
             message: message.into(),
             suggestion,
-            excerpt: self.text[line_start..].lines().next().unwrap_or_default().to_owned(),
+            excerpt: without_secret(self.text[line_start..].lines().next().unwrap_or_default()),
         });
     }
 
@@ -97,6 +97,24 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+/// A line as it may be shown: what stands in the place of a secret is left out.
+fn without_secret(line: &str) -> String {
+    let Some((name, value)) = line.split_once('=') else {
+        return line.to_owned();
+    };
+    let secret = ["secret", "token", "password", "key"]
+        .iter()
+        .any(|word| name.contains(word));
+    let address = value
+        .split_once("://")
+        .is_some_and(|(_, rest)| rest.contains('@') || rest.contains("password"));
+    if secret || address {
+        format!("{name}= …")
+    } else {
+        line.to_owned()
+    }
+}
 
 /// The closest of the known words, where one is close.
 pub(super) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -12,7 +12,6 @@ pub struct Secrets {
     pub github_webhook_secret: SecretString,
     /// For reading teams and comparisons.
     pub github_token: SecretString,
-    pub database_url: Option<SecretString>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +39,18 @@ impl Secrets {
             github_client_secret: required("TIDEGATE_GITHUB_CLIENT_SECRET")?.into(),
             github_webhook_secret: required("TIDEGATE_GITHUB_WEBHOOK_SECRET")?.into(),
             github_token: required("TIDEGATE_GITHUB_TOKEN")?.into(),
-            database_url: optional("TIDEGATE_DATABASE_URL")?.map(Into::into),
         })
     }
+}
+
+/// Where the database is: what the environment says, else the configuration file.
+///
+/// # Errors
+/// A file of the environment's that cannot be read.
+pub fn database_url(settings: &super::Settings) -> Result<SecretString, SecretsError> {
+    Ok(optional("TIDEGATE_DATABASE_URL")?
+        .unwrap_or_else(|| settings.database_url.clone())
+        .into())
 }
 
 fn required(name: &'static str) -> Result<String, SecretsError> {

@@ -94,6 +94,35 @@ fn plain_http_is_for_this_machine_only() {
 }
 
 #[test]
+fn r33_a_password_in_the_database_address_is_refused_and_not_shown() {
+    let line = DEMO
+        .lines()
+        .find(|line| line.starts_with("url = "))
+        .expect("an address");
+    for address in [
+        "postgres://tidegate:canary-password@db/tidegate",
+        "postgres://db/tidegate?user=tidegate&password=canary-password",
+    ] {
+        let said = said(line, &format!("url = \"{address}\""));
+        assert!(
+            said.starts_with(&format!("tidegate.toml:{}:7: database.url", line_of(line))),
+            "{said}"
+        );
+        assert!(said.contains("TIDEGATE_DATABASE_URL"), "{said}");
+        assert!(!said.contains("canary-password"), "{said}");
+    }
+    let without = DEMO.replacen(line, "url = \"postgres://tidegate@db/tidegate\"", 1);
+    assert!(parse("tidegate.toml", &without).is_ok());
+}
+
+#[test]
+fn r33_a_secret_in_the_file_is_refused_and_not_shown() {
+    let said = said("client_id = ", "client_secret = \"canary-secret\"\nclient_id = ");
+    assert!(said.contains("unknown field `client_secret`"), "{said}");
+    assert!(!said.contains("canary-secret"), "{said}");
+}
+
+#[test]
 fn text_that_is_not_toml_says_where() {
     let said = parse("tidegate.toml", "[server\nlisten = 1").unwrap_err().to_string();
     assert!(said.starts_with("tidegate.toml:1:"), "{said}");

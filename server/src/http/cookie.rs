@@ -53,6 +53,14 @@ impl CookieMode {
         }
     }
 
+    /// Set for a moment when a form was posted without a session.
+    pub(crate) const fn unsent(self) -> &'static str {
+        match self {
+            Self::Https => "__Host-tidegate-unsent",
+            Self::LoopbackHttp => "tidegate-unsent",
+        }
+    }
+
     /// A `Set-Cookie` value that ends with the browser session, or after `max_age` seconds.
     pub(crate) fn set(self, name: &str, value: &str, max_age: Option<u32>) -> Option<HeaderValue> {
         let secure = match self {

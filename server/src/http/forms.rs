@@ -6,7 +6,7 @@ use super::{
     HttpState,
     problem::{self, Problem},
     return_to::own_path,
-    session::SignedIn,
+    session::{self, Confirmed, SignedIn},
     sign_in::add_cookie,
 };
 use crate::service::sessions::Current;
@@ -19,7 +19,11 @@ use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use tidegate_app::{Flash, Theme, Tone, model::NewDeployment, portal::PortalError};
+use tidegate_app::{
+    Flash, Theme, Tone,
+    model::NewDeployment,
+    portal::{Portal as _, PortalError},
+};
 use tidegate_domain::{id::DeploymentId, revision::RevisionHash};
 
 /// Text fields by name; a name that comes twice counts once.
@@ -59,7 +63,7 @@ impl FromRequest<HttpState> for Fields {
                 } else {
                     "That form could not be read. Nothing was changed."
                 };
-                Err(problem::refusal(state, &path, Problem::new(status, why)))
+                Err(problem::refusal(&path, Problem::new(status, why)))
             }
         }
     }
@@ -101,14 +105,22 @@ pub(crate) async fn take_flash(state: &HttpState, current: &Current) -> Option<F
 
 /// Leads to `to`, where `note` is shown once.
 async fn lead(state: &HttpState, current: &Current, to: &str, note: Note) -> Response {
-    let data: Value = json!({ "flash": note });
-    if let Err(error) = state.sessions.keep(&current.key, &data).await {
-        tracing::error!(%error, "a flash could not be kept");
+    if !keep(state, current, &note).await {
         // Without it the page would look as if nothing had happened.
         let words = note.detail.unwrap_or(note.title);
-        return problem::refusal(state, to, Problem::new(StatusCode::SERVICE_UNAVAILABLE, words));
+        return problem::refusal(to, Problem::new(StatusCode::SERVICE_UNAVAILABLE, words));
     }
     Redirect::to(to).into_response()
+}
+
+/// Keeps a note for the next page; false when it could not be.
+async fn keep(state: &HttpState, current: &Current, note: &Note) -> bool {
+    let data: Value = json!({ "flash": note });
+    let kept = state.sessions.keep(&current.key, &data).await;
+    if let Err(error) = &kept {
+        tracing::error!(%error, "a flash could not be kept");
+    }
+    kept.is_ok()
 }
 
 fn done(title: &str) -> Note {
@@ -149,7 +161,19 @@ fn sentence(text: &str) -> String {
     sentence
 }
 
-pub(crate) async fn request(State(state): State<HttpState>, SignedIn(current): SignedIn, fields: Fields) -> Response {
+pub(crate) async fn request(
+    State(state): State<HttpState>,
+    session: Result<Confirmed, Response>,
+    fields: Fields,
+) -> Response {
+    let Confirmed(current) = match session {
+        Ok(session) => session,
+        // The form itself says which page it stands on.
+        Err(answer) if answer.status() == StatusCode::SEE_OTHER => {
+            return session::unsent(&state, fields.get("return_to"));
+        }
+        Err(answer) => return answer,
+    };
     let asked = async {
         let release = fields.required("release", "choose a release")?;
         let environment = fields.required("environment", "choose an environment")?;
@@ -177,15 +201,28 @@ pub(crate) async fn request(State(state): State<HttpState>, SignedIn(current): S
 
 pub(crate) async fn approve(
     State(state): State<HttpState>,
-    SignedIn(current): SignedIn,
+    SignedIn(known): SignedIn,
+    confirmed: Result<Confirmed, Response>,
     Path(id): Path<String>,
     fields: Fields,
 ) -> Response {
+    let current = match confirmed {
+        Ok(Confirmed(current)) => current,
+        Err(answer) => {
+            let why = "GitHub does not answer, so your teams cannot be confirmed; nothing was changed";
+            let error = PortalError::Unavailable(why.to_owned());
+            keep(&state, &known, &failed("Not approved", "approve", &fields, &error)).await;
+            return answer;
+        }
+    };
     let Some(id) = known_id(&id) else {
-        return no_such(&state);
+        return no_such();
     };
     if let Err(many) = state.limits.approve.check(&current.known.person.id) {
-        return problem::refusal(&state, "/deployments", Problem::too_many(many.retry_after));
+        let problem = Problem::too_many(many.retry_after);
+        let error = PortalError::Unavailable(problem.detail.clone());
+        keep(&state, &current, &failed("Not approved", "approve", &fields, &error)).await;
+        return problem::refusal_with(problem, (page_of(id), "Back to the deployment"));
     }
     let approved = async {
         let seen = fields.required("revision", "reload the page: it does not say what you approve")?;
@@ -213,11 +250,13 @@ pub(crate) async fn reject(
     fields: Fields,
 ) -> Response {
     let Some(id) = known_id(&id) else {
-        return no_such(&state);
+        return no_such();
     };
     let rejected = async {
         let reason = fields.required("reason", "say why: whoever asked will read it")?;
-        state.portal.reject(&current.known.actor(), id, reason).await
+        session::services(&state, &current.known)
+            .reject(&current.known.actor(), id, reason)
+            .await
     };
     let note = match rejected.await {
         Ok(()) => done("Rejected"),
@@ -233,11 +272,13 @@ pub(crate) async fn cancel(
     fields: Fields,
 ) -> Response {
     let Some(id) = known_id(&id) else {
-        return no_such(&state);
+        return no_such();
     };
     let cancelled = async {
         let reason = fields.required("reason", "say why it is cancelled")?;
-        state.portal.cancel(&current.known.actor(), id, reason).await
+        session::services(&state, &current.known)
+            .cancel(&current.known.actor(), id, reason)
+            .await
     };
     let note = match cancelled.await {
         Ok(()) => done("Cancelled"),
@@ -253,11 +294,13 @@ pub(crate) async fn roll_back(
     fields: Fields,
 ) -> Response {
     let Some(id) = known_id(&id) else {
-        return no_such(&state);
+        return no_such();
     };
     let rolled_back = async {
         let reason = fields.required("reason", "say why it is rolled back")?;
-        state.portal.roll_back(&current.known.actor(), id, reason).await
+        session::services(&state, &current.known)
+            .roll_back(&current.known.actor(), id, reason)
+            .await
     };
     match rolled_back.await {
         Ok(going) => lead(&state, &current, &page_of(going), done("Rollback asked for")).await,
@@ -289,12 +332,12 @@ fn known_id(text: &str) -> Option<DeploymentId> {
     text.parse().ok()
 }
 
-fn no_such(state: &HttpState) -> Response {
+fn no_such() -> Response {
     let problem = Problem::new(
         StatusCode::NOT_FOUND,
         "There is no such deployment. Nothing was changed.",
     );
-    problem::refusal(state, "/deployments", problem)
+    problem::refusal("/deployments", problem)
 }
 
 fn invalid(field: &str, error: &impl ToString) -> PortalError {

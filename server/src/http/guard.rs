@@ -27,7 +27,7 @@ pub(crate) async fn cross_site(State(state): State<HttpState>, request: Request,
             tracing::warn!(path, from, "refused a cross-site request");
             let why =
                 "This request came from another site, so nothing was done. Open Tidegate itself and try again there.";
-            problem::refusal(&state, path, Problem::new(StatusCode::FORBIDDEN, why))
+            problem::refusal(path, Problem::new(StatusCode::FORBIDDEN, why))
         }
     }
 }

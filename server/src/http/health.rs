@@ -16,7 +16,8 @@ pub(crate) async fn alive() -> &'static str {
 /// 200 when the database answers, its schema is current and the audit log can be written; else 503 with what is wrong.
 pub(crate) async fn ready(State(state): State<HttpState>) -> Response {
     match state.health.check().await {
-        Ok(()) => Json(json!({ "ready": true })).into_response(),
+        Ok(None) => Json(json!({ "ready": true })).into_response(),
+        Ok(Some(warning)) => Json(json!({ "ready": true, "warning": warning })).into_response(),
         Err(error) => {
             tracing::warn!(%error, "not ready");
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.words()).into_response()

@@ -1,15 +1,8 @@
 //! What every request passes through: an id in its log lines and its answer, a time limit, and a page instead of a torn
 //! connection when a handler panics.
 
-use super::{
-    HttpState,
-    problem::{self, Problem},
-};
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use super::problem::{self, Problem};
+use axum::{extract::Request, middleware::Next, response::Response};
 use futures::FutureExt as _;
 use http::{HeaderValue, StatusCode};
 use std::{panic::AssertUnwindSafe, time::Duration};
@@ -34,13 +27,12 @@ pub(crate) async fn request_id(request: Request, next: Next) -> Response {
     response
 }
 
-pub(crate) async fn no_panic(State(state): State<HttpState>, request: Request, next: Next) -> Response {
+pub(crate) async fn no_panic(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
         // The panic hook has logged where and why.
         Err(_) => problem::refusal(
-            &state,
             &path,
             Problem::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -50,12 +42,11 @@ pub(crate) async fn no_panic(State(state): State<HttpState>, request: Request, n
     }
 }
 
-pub(crate) async fn in_time(State(state): State<HttpState>, request: Request, next: Next) -> Response {
+pub(crate) async fn in_time(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     match tokio::time::timeout(PATIENCE, next.run(request)).await {
         Ok(response) => response,
         Err(_) => problem::refusal(
-            &state,
             &path,
             Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -1,13 +1,14 @@
 //! HTTP: pages, forms, sign-in, the API, webhooks and the live stream.
 //!
 //! Translates requests into use cases and their answers into responses; decides nothing but who is asking. Every request
-//! passes the same layers in [`router`], outermost first: request id, panics, security headers, time limit, size limit,
-//! cross-site protection.
+//! passes the same layers in [`router`], outermost first: request id, security headers, the frame around problems, panics,
+//! time limit, size limit, cross-site protection.
 
 mod api;
 mod cookie;
 mod events;
 mod forms;
+mod frame;
 mod guard;
 mod headers;
 mod health;
@@ -185,10 +186,11 @@ pub fn router(state: HttpState) -> Router {
     routes
         .layer(middleware::from_fn_with_state(state.clone(), guard::cross_site))
         .layer(RequestBodyTimeoutLayer::new(BODY_PATIENCE))
-        .layer(middleware::from_fn_with_state(state.clone(), layers::in_time))
+        .layer(middleware::from_fn(layers::in_time))
+        .layer(middleware::from_fn(layers::no_panic))
+        .layer(middleware::from_fn_with_state(state.clone(), frame::around_problems))
         .layer(layers::compression())
         .layer(middleware::from_fn_with_state(state.clone(), headers::secure))
-        .layer(middleware::from_fn_with_state(state.clone(), layers::no_panic))
         .layer(middleware::from_fn(layers::request_id))
         .with_state(state)
 }

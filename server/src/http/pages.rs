@@ -4,21 +4,24 @@ use super::{
     HttpState, cookie, forms,
     headers::CspNonce,
     problem::{self, Problem},
+    return_to::own_path,
     session::{self, SignedIn},
+    sign_in::add_cookie,
     site,
 };
-use crate::service::{people::Purpose, sessions::Current};
+use crate::service::{people::Roles, sessions::Current};
 use axum::{
     Extension, Router,
     body::Body,
-    extract::{Request, State},
+    extract::{Query, Request, State},
     response::{IntoResponse as _, Response},
     routing::get,
 };
 use http::{HeaderMap, StatusCode};
 use leptos::{nonce::Nonce, prelude::provide_context};
+use serde::Deserialize;
 use std::sync::Arc;
-use tidegate_app::{Theme, Visitor, model::Viewer, portal::Portal, shell::shell};
+use tidegate_app::{Flash, Theme, Tone, Visitor, model::Viewer, portal::Portal, shell::shell};
 
 /// With this header the island that follows changes asks for the page it is on.
 const LIVE: &str = "x-live";
@@ -57,18 +60,44 @@ async fn page(
     render(&state, visitor, nonce, request).await
 }
 
-/// A page for anyone.
+#[derive(Debug, Deserialize)]
+struct Wish {
+    return_to: Option<String>,
+}
+
+/// The page for anyone: where one signs in. It says when a form was not sent because its session had ended.
 async fn open_page(
     State(state): State<HttpState>,
     Extension(nonce): Extension<CspNonce>,
     request: Request,
 ) -> Response {
-    match session::of(&state, request.headers(), Purpose::Reading).await {
+    let mode = state.config.cookies;
+    let wish = Query::<Wish>::try_from_uri(request.uri()).ok();
+    let return_to = wish.and_then(|Query(wish)| wish.return_to);
+    let unsent = cookie::read(request.headers(), mode.unsent()).is_some();
+    let mut response = match session::of(&state, request.headers(), Roles::LastKnown).await {
         Ok(current) => {
-            let visitor = visitor(current.as_ref(), request.headers());
+            let visitor = Visitor {
+                flash: unsent.then(not_sent),
+                return_to: return_to.as_deref().and_then(own_path).map(str::to_owned),
+                ..visitor(current.as_ref(), request.headers())
+            };
             render(&state, visitor, nonce, request).await
         }
-        Err(problem) => problem::refusal(&state, request.uri().path(), problem),
+        Err(problem) => problem::refusal(request.uri().path(), problem),
+    };
+    if unsent {
+        add_cookie(&mut response, mode.clear(mode.unsent()));
+    }
+    response
+}
+
+fn not_sent() -> Flash {
+    Flash {
+        tone: Tone::Failed,
+        title: "Nothing was sent".to_owned(),
+        detail: Some("Your session had ended. Sign in, and you are led back to the page to send it again.".to_owned()),
+        ..Flash::default()
     }
 }
 
@@ -85,7 +114,7 @@ async fn render(state: &HttpState, visitor: Visitor, nonce: CspNonce, request: R
         .into_response()
 }
 
-fn visitor(current: Option<&Current>, headers: &HeaderMap) -> Visitor {
+pub(crate) fn visitor(current: Option<&Current>, headers: &HeaderMap) -> Visitor {
     Visitor {
         viewer: current.map(|current| Viewer {
             person: current.known.person.clone(),
@@ -95,6 +124,7 @@ fn visitor(current: Option<&Current>, headers: &HeaderMap) -> Visitor {
         }),
         actor: current.map(|current| current.known.actor()),
         flash: None,
+        return_to: None,
         theme: cookie::read(headers, "theme").map_or(Theme::System, Theme::parse),
     }
 }
@@ -126,17 +156,12 @@ pub(crate) async fn fallback(State(state): State<HttpState>, request: Request) -
     }
     let path = request.uri().path();
     problem::refusal(
-        &state,
         path,
         Problem::new(StatusCode::NOT_FOUND, "There is nothing at this address."),
     )
 }
 
-pub(crate) async fn method_not_allowed(State(state): State<HttpState>, request: Request<Body>) -> Response {
+pub(crate) async fn method_not_allowed(request: Request<Body>) -> Response {
     let why = format!("{} does nothing at this address.", request.method());
-    problem::refusal(
-        &state,
-        request.uri().path(),
-        Problem::new(StatusCode::METHOD_NOT_ALLOWED, why),
-    )
+    problem::refusal(request.uri().path(), Problem::new(StatusCode::METHOD_NOT_ALLOWED, why))
 }

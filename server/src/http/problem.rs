@@ -1,7 +1,6 @@
 //! What went wrong, for a machine (problem+json, RFC 9457) or for a person (a page). The one place where errors become
 //! statuses.
 
-use super::HttpState;
 use axum::{
     Json,
     response::{IntoResponse, Response},
@@ -142,19 +141,23 @@ pub(crate) fn is_for_programs(path: &str) -> bool {
 }
 
 /// A refusal in the form that fits whoever asks for `path`.
-pub(crate) fn refusal(state: &HttpState, path: &str, problem: Problem) -> Response {
+pub(crate) fn refusal(path: &str, problem: Problem) -> Response {
     if is_for_programs(path) {
         return problem.into_response();
     }
-    let status = problem.code();
+    refusal_with(problem, ("/".to_owned(), "Back to Tidegate"))
+}
+
+/// A refusal as a page, and where to go on from it.
+pub(crate) fn refusal_with(problem: Problem, action: (String, &'static str)) -> Response {
     let retry_after = problem.retry_after;
     let mut response = Page {
-        status,
-        title: &problem.title,
-        text: &problem.detail,
-        action: Some(("/", "Back to Tidegate")),
+        status: problem.code(),
+        title: problem.title.into_owned(),
+        text: problem.detail,
+        action,
     }
-    .render(state);
+    .into_response();
     if let Some(seconds) = retry_after {
         response
             .headers_mut()
@@ -163,69 +166,27 @@ pub(crate) fn refusal(state: &HttpState, path: &str, problem: Problem) -> Respon
     response
 }
 
-/// A page of a few sentences, for when the pages proper cannot speak.
-pub(crate) struct Page<'a> {
+/// A page of a few sentences, for when the pages proper cannot speak. [`super::frame`] puts it into the app's frame.
+#[derive(Debug, Clone)]
+pub(crate) struct Page {
     pub(crate) status: StatusCode,
-    pub(crate) title: &'a str,
-    pub(crate) text: &'a str,
+    pub(crate) title: String,
+    pub(crate) text: String,
     /// Where to go on, and what the link says.
-    pub(crate) action: Option<(&'a str, &'a str)>,
+    pub(crate) action: (String, &'static str),
 }
 
-impl Page<'_> {
-    pub(crate) fn render(&self, state: &HttpState) -> Response {
-        let style = state
-            .site
-            .stylesheet()
-            .map(|url| format!("<link rel=\"stylesheet\" href=\"{}\">", escape(&url)))
-            .unwrap_or_default();
-        let action = self
-            .action
-            .map(|(to, words)| {
-                format!(
-                    "<p><a class=\"button\" href=\"{}\">{}</a></p>",
-                    escape(to),
-                    escape(words)
-                )
-            })
-            .unwrap_or_default();
-        let body = format!(
-            "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-             <meta name=\"color-scheme\" content=\"light dark\"><title>{title} · Tidegate</title>{style}</head>\
-             <body><main class=\"problem\"><h1>{title}</h1><p>{text}</p>{action}</main></body></html>",
-            title = escape(self.title),
-            text = escape(self.text),
-        );
-        let html = HeaderValue::from_static("text/html; charset=utf-8");
-        (self.status, [(header::CONTENT_TYPE, html)], body).into_response()
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
     }
-}
-
-/// Text as HTML shows it, in an element or a quoted attribute.
-pub(crate) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn r32_text_is_escaped_in_pages() {
-        assert_eq!(escape("<a href=\"x\">'&"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;");
-    }
 
     #[test]
     fn a_problem_names_the_member_that_is_wrong() {

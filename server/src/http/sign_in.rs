@@ -7,13 +7,17 @@ use super::{
     return_to::own_path,
     session,
 };
-use crate::service::{people::Purpose, sessions::SessionError};
+use crate::service::{
+    people::{PeopleError, SignInFailure},
+    sessions::SessionError,
+};
 use axum::{
     extract::{Query, Request, State},
     response::{IntoResponse as _, Redirect, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
+use tidegate_domain::Actor;
 
 /// Seconds for which the browser remembers that it began.
 const REMEMBERED_SECONDS: u32 = 600;
@@ -31,7 +35,7 @@ pub(crate) async fn begin(State(state): State<HttpState>, Query(wish): Query<Wis
         .sign_in
         .check(&caller(&state, request.headers(), request.extensions()))
     {
-        return problem::refusal(&state, path, Problem::too_many(many.retry_after));
+        return problem::refusal(path, Problem::too_many(many.retry_after));
     }
     let return_to = wish.return_to.as_deref().and_then(own_path).unwrap_or("/");
     match state.sessions.begin(return_to).await {
@@ -44,7 +48,7 @@ pub(crate) async fn begin(State(state): State<HttpState>, Query(wish): Query<Wis
             );
             response
         }
-        Err(error) => problem::refusal(&state, path, session::problem_of(error)),
+        Err(error) => problem::refusal(path, session::problem_of(error)),
     }
 }
 
@@ -67,7 +71,7 @@ pub(crate) async fn callback(
         .callback
         .check(&caller(&state, headers, request.extensions()))
     {
-        return problem::refusal(&state, path, Problem::too_many(many.retry_after));
+        return problem::refusal(path, Problem::too_many(many.retry_after));
     }
     let mode = state.config.cookies;
     let finished = match (&answer.code, &answer.state, &answer.error) {
@@ -79,7 +83,7 @@ pub(crate) async fn callback(
         (_, _, Some(error)) => {
             tracing::info!(error = %error.chars().take(80).collect::<String>(), "sign-in was not granted");
             return not_signed_in(
-                &state,
+                StatusCode::BAD_REQUEST,
                 "You did not let Tidegate know who you are, so you are not signed in.",
             );
         }
@@ -98,44 +102,53 @@ pub(crate) async fn callback(
             add_cookie(&mut response, mode.clear(mode.sign_in()));
             response
         }
+        Err(SessionError::GitHub(SignInFailure::Unavailable(why))) => {
+            tracing::warn!(why, "sign-in failed");
+            not_signed_in(StatusCode::SERVICE_UNAVAILABLE, GITHUB_AWAY)
+        }
+        Err(SessionError::People(PeopleError::Unconfirmed)) => {
+            not_signed_in(StatusCode::SERVICE_UNAVAILABLE, GITHUB_AWAY)
+        }
         Err(error @ (SessionError::UnknownState | SessionError::GitHub(_))) => {
             tracing::info!(%error, "sign-in refused");
+            let who = Actor::system("sign-in");
+            state.services.denied(&who, "sign in", &error.to_string()).await;
             not_signed_in(
-                &state,
+                StatusCode::BAD_REQUEST,
                 "This sign-in was already used, took too long, or was begun in another browser. Nothing was changed.",
             )
         }
-        Err(error) => problem::refusal(&state, path, session::problem_of(error)),
+        Err(error) => problem::refusal(path, session::problem_of(error)),
     }
 }
 
-fn not_signed_in(state: &HttpState, text: &str) -> Response {
+const GITHUB_AWAY: &str = "GitHub does not answer, so Tidegate cannot tell who you are. Nothing was changed. Sign in again \
+     in a minute.";
+
+fn not_signed_in(status: StatusCode, text: &str) -> Response {
     Page {
-        status: StatusCode::BAD_REQUEST,
-        title: "Not signed in",
-        text,
-        action: Some(("/sign-in", "Sign in")),
+        status,
+        title: "Not signed in".to_owned(),
+        text: text.to_owned(),
+        action: ("/sign-in".to_owned(), "Sign in"),
     }
-    .render(state)
+    .into_response()
 }
 
 /// Ends the session. Without one there is nothing to end, which is as good.
 pub(crate) async fn end(State(state): State<HttpState>, headers: HeaderMap) -> Response {
     let mode = state.config.cookies;
-    // Leaving needs no fresh roles: it must work while GitHub is away.
-    let ended = match session::of(&state, &headers, Purpose::Reading).await {
-        Ok(Some(current)) => state.sessions.end(&current).await.map_err(session::problem_of),
-        Ok(None) => Ok(()),
-        Err(problem) => Err(problem),
+    let ended = match cookie::read(&headers, mode.session()) {
+        Some(token) => state.sessions.sign_out(token).await.map_err(session::problem_of),
+        None => Ok(()),
     };
-    match ended {
-        Ok(()) => {
-            let mut response = Redirect::to("/sign-in").into_response();
-            add_cookie(&mut response, mode.clear(mode.session()));
-            response
-        }
-        Err(problem) => problem::refusal(&state, "/auth/sign-out", problem),
-    }
+    let mut response = match ended {
+        Ok(()) => Redirect::to("/sign-in").into_response(),
+        Err(problem) => problem::refusal("/auth/sign-out", problem),
+    };
+    // Whatever became of the row, this browser is signed out.
+    add_cookie(&mut response, mode.clear(mode.session()));
+    response
 }
 
 pub(crate) fn add_cookie(response: &mut Response, cookie: Option<HeaderValue>) {

@@ -78,10 +78,6 @@ impl Site {
         &self.assets
     }
 
-    pub(crate) fn stylesheet(&self) -> Option<String> {
-        self.assets.url("tidegate.css")
-    }
-
     /// The file of a path, in the smallest form that the browser takes.
     pub(crate) fn answer(&self, path: &str, headers: &HeaderMap) -> Option<Response> {
         // Browsers ask for this by themselves.

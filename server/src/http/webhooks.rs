@@ -4,7 +4,7 @@
 //! member we need is acknowledged and left alone.
 
 use super::{HttpState, problem::Problem};
-use crate::service::{Push, WorkflowRun, once::Delivery};
+use crate::service::{Delivery, Hook, Push, WorkflowRun};
 use axum::{
     body::Bytes,
     extract::State,
@@ -15,7 +15,6 @@ use http::{HeaderMap, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use sha2::Sha256;
-use tidegate_app::portal::PortalError;
 use tidegate_domain::{
     name::{CommitSha, PersonRef},
     release::Commit,
@@ -34,30 +33,24 @@ pub(crate) async fn receive(State(state): State<HttpState>, headers: HeaderMap, 
         )
         .into_response();
     };
+    let Some(id) = header(&headers, "x-github-delivery").filter(|id| !id.is_empty()) else {
+        return Problem::new(
+            StatusCode::BAD_REQUEST,
+            "the header X-GitHub-Delivery is missing: without it a delivery cannot be told from the one before",
+        )
+        .into_response();
+    };
     let event = header(&headers, "x-github-event").unwrap_or_default();
     let delivery = Delivery {
-        id: header(&headers, "x-github-delivery").unwrap_or_default(),
+        id,
         event,
-        repository: payload.pointer("/repository/full_name").and_then(Value::as_str),
+        repository: text(&payload, "/repository/full_name"),
         body: &body,
     };
-    match state.once.first_delivery(&delivery).await {
-        Ok(true) => {}
-        Ok(false) => return (StatusCode::OK, "seen before\n").into_response(),
-        Err(error) => {
-            tracing::error!(%error, "a webhook could not be noted");
-            return Problem::from(PortalError::Unavailable("try again later".to_owned())).into_response();
-        }
-    }
-    match take(&state, event, &payload).await {
-        Ok(()) => (StatusCode::ACCEPTED, "taken\n").into_response(),
-        Err(error) => {
-            // GitHub may send it again, and then it must not pass for seen.
-            if let Err(error) = state.once.forget_delivery(&delivery).await {
-                tracing::error!(%error, "a webhook that was not taken stays noted as seen");
-            }
-            Problem::from(error).into_response()
-        }
+    match state.services.webhook_received(&delivery, &hook(event, &payload)).await {
+        Ok(true) => (StatusCode::ACCEPTED, "taken\n").into_response(),
+        Ok(false) => (StatusCode::OK, "seen before\n").into_response(),
+        Err(error) => Problem::from(error).into_response(),
     }
 }
 
@@ -80,19 +73,14 @@ fn is_genuine(secret: &[u8], signature: Option<&str>, body: &[u8]) -> bool {
     !secret.is_empty() && mac.verify_slice(&given).is_ok()
 }
 
-async fn take(state: &HttpState, event: &str, payload: &Value) -> Result<(), PortalError> {
-    match event {
-        "push" => match push(payload) {
-            Some(push) => state.services.push_received(push).await,
-            None => Ok(()),
-        },
-        "workflow_run" => match workflow_run(payload) {
-            Some(run) => state.services.workflow_run_received(run).await,
-            None => Ok(()),
-        },
-        // A ping says only that the address is right.
-        _ => Ok(()),
-    }
+/// What an event tells. A ping says only that the address is right.
+fn hook(event: &str, payload: &Value) -> Hook {
+    let told = match event {
+        "push" => push(payload).map(Hook::Push),
+        "workflow_run" => workflow_run(payload).map(Hook::WorkflowRun),
+        _ => None,
+    };
+    told.unwrap_or(Hook::Other)
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {

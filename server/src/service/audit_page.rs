@@ -9,7 +9,7 @@ use tidegate_app::{
     model::{AuditFilter, AuditPage},
     portal::PortalError,
 };
-use tidegate_domain::{Action, Actor, DeploymentId, time::DAY};
+use tidegate_domain::{Action, Actor, DeploymentId, audit::RecordedEvent, time::DAY};
 use tidegate_store::AuditQuery;
 
 /// Events on a page.
@@ -37,6 +37,16 @@ impl Services {
                 .collect(),
             now: self.db().now().await.map_err(errors::portal)?,
         })
+    }
+}
+
+impl Services {
+    /// # Errors
+    /// [`PortalError::NotFound`] without such an event.
+    pub(crate) async fn audit_event(&self, actor: &Actor, seq: i64) -> Result<RecordedEvent, PortalError> {
+        self.allow(actor, Action::ViewAudit, None).await?;
+        let found = self.db().audit_event(seq).await.map_err(errors::portal)?;
+        found.ok_or_else(|| PortalError::NotFound(format!("there is no event {seq}: the log does not reach so far")))
     }
 }
 

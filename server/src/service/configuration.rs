@@ -1,6 +1,9 @@
 //! Which configuration is in force is part of the record: each version that is loaded is kept and leaves an event.
 
-use super::{Services, errors};
+use super::{
+    Services,
+    transaction::{Stopped, again},
+};
 use tidegate_app::portal::PortalError;
 use tidegate_domain::{Actor, AuditEvent, EventKind, Subject};
 
@@ -10,8 +13,12 @@ impl Services {
     /// # Errors
     /// When it could not be written; it must not be put in force then.
     pub async fn configuration_loaded(&self, hash: &str, text: &str) -> Result<(), PortalError> {
-        let mut tx = self.db().begin().await.map_err(errors::portal)?;
-        let new = tx.put_configuration(hash, text).await.map_err(errors::portal)?;
+        Ok(again(|| self.configuration_loaded_once(hash, text)).await?)
+    }
+
+    async fn configuration_loaded_once(&self, hash: &str, text: &str) -> Result<(), Stopped> {
+        let mut tx = self.db().begin().await?;
+        let new = tx.put_configuration(hash, text).await?;
         let event = AuditEvent {
             kind: EventKind::ConfigurationLoaded,
             actor: Actor::system("configuration"),
@@ -19,9 +26,7 @@ impl Services {
             data: serde_json::json!({ "version": hash, "new": new }),
             text: None,
         };
-        tx.append_audit(std::slice::from_ref(&event))
-            .await
-            .map_err(errors::portal)?;
-        tx.commit().await.map_err(errors::portal)
+        self.append(&mut tx, vec![event]).await?;
+        Ok(tx.commit().await?)
     }
 }

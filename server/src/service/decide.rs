@@ -2,11 +2,11 @@
 
 use super::{
     Services,
-    change::Stopped,
     errors::{self, invalid},
     fresh_id,
     lineage::lineage,
     person,
+    transaction::Stopped,
 };
 use tidegate_app::portal::PortalError;
 use tidegate_domain::{
@@ -47,7 +47,7 @@ impl Services {
         let policy = policy_of(&catalog, &deployment)?;
         let ballot = Ballot { policy, involved };
         let outcome = self
-            .try_change(id, |deployment, now| {
+            .try_change(&deployment, |deployment, now| {
                 waits_for_approval(deployment, now)?;
                 Ok(Transition::Approve {
                     actor: actor.clone(),
@@ -79,7 +79,7 @@ impl Services {
                 }
                 Err(error)
             }
-            Err(Stopped::Portal(error)) => Err(error),
+            Err(stopped) => Err(stopped.into()),
         }
     }
 
@@ -93,7 +93,7 @@ impl Services {
         self.allow_about(actor, Action::Reject, subject(&deployment)).await?;
         let by = person(actor, Action::Reject)?.clone();
         let reason = reason_given(&reason)?;
-        self.change(id, |deployment, _| {
+        self.change(&deployment, |deployment, _| {
             still_waits(deployment, "reject")?;
             Ok(Transition::Reject {
                 by: by.clone(),
@@ -114,7 +114,7 @@ impl Services {
         let deployment = self.load(id).await?;
         self.allow_about(actor, Action::Cancel, subject(&deployment)).await?;
         let reason = reason_given(&reason)?;
-        self.change(id, |deployment, _| {
+        self.change(&deployment, |deployment, _| {
             still_waits(deployment, "cancel")?;
             Ok(Transition::Cancel {
                 actor: actor.clone(),

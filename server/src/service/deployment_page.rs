@@ -13,13 +13,7 @@ use tidegate_app::{
     model::{Allowed, DeploymentPage, DeploymentSummary},
     portal::PortalError,
 };
-use tidegate_domain::{
-    Action, Actor, Catalog, Deployment, DeploymentId, State, StateName, access, deployment::Kind, gate, plan,
-};
-use tidegate_store::HistoryQuery;
-
-/// Deployments of the lane that are looked through for those that have to do with this one.
-const NEARBY: usize = 50;
+use tidegate_domain::{Action, Actor, Catalog, Deployment, DeploymentId, State, access, deployment::Kind, gate, plan};
 
 impl Services {
     pub(crate) async fn deployment_page(&self, actor: &Actor, id: DeploymentId) -> Result<DeploymentPage, PortalError> {
@@ -44,6 +38,10 @@ impl Services {
         Ok(DeploymentPage {
             production: catalog.is_production(&deployment.environment),
             gates: gate::statuses(&policy.gates, &reported),
+            policy_changed: deployment.state.name().is_terminal()
+                && deployment
+                    .revision()
+                    .is_some_and(|revision| revision.policy != policy.version()),
             quorum: plan::quorum_now(&deployment, &policy, &lineage.involved),
             compare_url: self.compare_url(&lineage),
             behind: match &deployment.state {
@@ -58,6 +56,7 @@ impl Services {
             previous: lineage.previous.as_ref().map(|previous| summary(previous, &catalog)),
             previous_release: lineage.previous_release,
             commits: lineage.commits,
+            involved: lineage.involved,
             release: lineage.release,
             target,
             policy,
@@ -96,29 +95,11 @@ impl Services {
         {
             link("rolls back", &other.value);
         }
-        let lane = HistoryQuery {
-            service: Some(deployment.service.clone()),
-            environment: Some(deployment.environment.clone()),
-            limit: NEARBY,
-            ..HistoryQuery::default()
-        };
-        let newer = HistoryQuery {
-            from: Some(deployment.requested_at),
-            ..lane.clone()
-        };
-        for other in self.db().history(&newer).await.map_err(errors::portal)? {
-            if matches!(&other.value.kind, Kind::Rollback { of, .. } if *of == deployment.id) {
-                link("rolled back by", &other.value);
-            }
+        for other in self.db().rollbacks_of(deployment.id).await.map_err(errors::portal)? {
+            link("rolled back by", &other.value);
         }
-        let replaced = HistoryQuery {
-            state: Some(StateName::Superseded),
-            ..lane
-        };
-        for other in self.db().history(&replaced).await.map_err(errors::portal)? {
-            if matches!(&other.value.state, State::Superseded { by, .. } if *by == deployment.id) {
-                link("replaces", &other.value);
-            }
+        for other in self.db().superseded_by(deployment.id).await.map_err(errors::portal)? {
+            link("replaces", &other.value);
         }
         Ok(related)
     }

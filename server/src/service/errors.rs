@@ -2,12 +2,13 @@
 
 use tidegate_app::portal::PortalError;
 use tidegate_domain::{Refusal, approval::Ineligible};
-use tidegate_store::StoreError;
+use tidegate_store::{Conflict, StoreError};
 
 /// What went wrong in the database, for someone who cannot mend it.
 pub(crate) fn portal(error: StoreError) -> PortalError {
     match error {
         StoreError::NotFound { what } => PortalError::NotFound(format!("there is no {what} (any more)")),
+        StoreError::Conflict(Conflict::Busy | Conflict::Version) => collided(),
         StoreError::Conflict(what) => PortalError::Conflict(format!("{what}: look again, then decide")),
         error => {
             tracing::error!(%error, "the database did not do as asked");
@@ -18,6 +19,13 @@ pub(crate) fn portal(error: StoreError) -> PortalError {
 
 pub(crate) fn unavailable() -> PortalError {
     PortalError::Unavailable("the database does not answer. Nothing was changed; try again in a minute".to_owned())
+}
+
+/// It got in the way of others time and again. Not an answer about the deployment: the same request may do in a moment.
+pub(crate) fn collided() -> PortalError {
+    PortalError::Unavailable(
+        "too much happens at once at this place. Nothing was changed; try again in a moment".to_owned(),
+    )
 }
 
 /// R20: what cannot be written into the audit log is not done.

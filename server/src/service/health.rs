@@ -34,9 +34,11 @@ impl Health {
         Self(db)
     }
 
+    /// What an operator should know although the server can do its work.
+    ///
     /// # Errors
     /// What is in the way.
-    pub async fn check(&self) -> Result<(), NotReady> {
+    pub async fn check(&self) -> Result<Option<&'static str>, NotReady> {
         self.0.ping().await.map_err(NotReady::Database)?;
         let probe = AuditEvent {
             kind: EventKind::WorkerWarning,
@@ -48,6 +50,8 @@ impl Health {
         let mut tx = self.0.begin().await.map_err(NotReady::Audit)?;
         tx.append_audit(&[probe]).await.map_err(NotReady::Audit)?;
         // Dropped without a commit: the probe was possible, and leaves nothing.
-        Ok(())
+        drop(tx);
+        let power = self.0.power().await.map_err(NotReady::Database)?;
+        Ok(power.warning())
     }
 }

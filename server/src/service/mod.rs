@@ -14,6 +14,7 @@ mod errors;
 pub mod health;
 mod history;
 mod home;
+pub mod housekeeping;
 mod ids;
 mod inbox;
 pub mod lineage;
@@ -29,13 +30,19 @@ pub mod seal;
 mod service_page;
 pub mod sessions;
 mod summary;
+mod transaction;
 mod webhooks;
 
 pub use ids::fresh_id;
 pub use releases::{NewGate, NewRelease};
-pub use webhooks::{Push, WorkflowRun, enriched};
+pub(crate) use summary::note;
+pub use transaction::{Acting, OnceKey};
+pub use webhooks::{Delivery, Hook, Push, WorkflowRun, enriched};
 
-use crate::service::ports::Identity;
+use crate::service::{
+    ports::Identity,
+    transaction::{Stopped, again},
+};
 use std::sync::{Arc, PoisonError, RwLock};
 use tidegate_app::portal::PortalError;
 use tidegate_domain::{Action, Actor, AuditEvent, Catalog, EventKind, ServiceName, Subject, access, name::PersonRef};
@@ -64,6 +71,7 @@ impl CatalogHandle {
 #[derive(Clone)]
 pub struct Services {
     inner: Arc<Inner>,
+    acting: Acting,
 }
 
 struct Inner {
@@ -82,6 +90,7 @@ impl Services {
                 identity,
                 github_web: "https://github.com".to_owned(),
             }),
+            acting: Acting::default(),
         }
     }
 
@@ -95,6 +104,7 @@ impl Services {
                 identity: self.inner.identity.clone(),
                 github_web: base.trim_end_matches('/').to_owned(),
             }),
+            acting: self.acting.clone(),
         }
     }
 
@@ -128,14 +138,16 @@ impl Services {
             data: serde_json::json!({ "what": what, "why": why }),
             text: None,
         };
-        let written = async {
-            let mut tx = self.db().begin().await?;
-            tx.append_audit(std::slice::from_ref(&event)).await?;
-            tx.commit().await
-        };
-        if let Err(error) = written.await {
+        if let Err(stopped) = again(|| self.note_once(&event)).await {
+            let error = PortalError::from(stopped);
             tracing::warn!(%error, actor = actor.label(), what, "a refusal could not be written into the audit log");
         }
+    }
+
+    async fn note_once(&self, event: &AuditEvent) -> Result<(), Stopped> {
+        let mut tx = self.db().begin().await?;
+        self.append(&mut tx, vec![event.clone()]).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Every waiting deployment is judged again: for after a configuration change (R6).

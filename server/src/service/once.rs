@@ -1,11 +1,10 @@
-//! Doing things once: answers kept under an idempotency key, and webhook deliveries that were seen before.
+//! Doing things once: what came of a request is kept under its idempotency key.
+//!
+//! The use case itself notes its result, in its own transaction ([`super::Acting`]); the answer is kept afterwards. So a
+//! request that was done is never done again, even if the process ended before its answer was kept.
 
-use serde_json::json;
+use super::{OnceKey, transaction::again};
 use sha2::{Digest as _, Sha256};
-use tidegate_domain::{
-    access::Actor,
-    audit::{AuditEvent, EventKind, Subject},
-};
 use tidegate_store::{Db, Idempotency, StoreError};
 
 /// What is known of an idempotency key.
@@ -16,6 +15,10 @@ pub enum Kept {
     Answer {
         status: u16,
         body: String,
+    },
+    /// It was done, but its answer was not kept; this is what came of it.
+    Done {
+        result: String,
     },
     /// The key came with another request before.
     OtherRequest,
@@ -31,16 +34,20 @@ impl Once {
         Self(db)
     }
 
-    /// Claims a key. `scope`: whose key it is, and of which operation; keys of others never meet.
+    /// Claims a key.
     ///
     /// # Errors
     /// The database cannot be written.
-    pub async fn begin(&self, key: &str, scope: &str, request: &[u8]) -> Result<Kept, StoreError> {
+    pub async fn begin(&self, key: &OnceKey, request: &[u8]) -> Result<Kept, StoreError> {
         let hash: [u8; 32] = Sha256::digest(request).into();
-        let mut tx = self.0.begin().await?;
-        let found = tx.idempotency_begin(key, scope, &hash).await?;
-        tx.commit().await?;
-        Ok(match found {
+        let found = again(|| async {
+            let mut tx = self.0.begin().await?;
+            let found = tx.idempotency_begin(&key.key, &key.scope, &hash).await?;
+            tx.commit().await?;
+            Ok::<_, StoreError>(found)
+        });
+        Ok(match found.await? {
+            Idempotency::Done { result } => Kept::Done { result },
             Idempotency::Fresh => Kept::Fresh,
             Idempotency::Replay { status, body } => Kept::Answer { status, body },
             Idempotency::Mismatch => Kept::OtherRequest,
@@ -50,68 +57,25 @@ impl Once {
 
     /// # Errors
     /// The database cannot be written.
-    pub async fn keep(&self, key: &str, scope: &str, status: u16, body: &str) -> Result<(), StoreError> {
-        let mut tx = self.0.begin().await?;
-        tx.idempotency_finish(key, scope, status, body).await?;
-        tx.commit().await
+    pub async fn keep(&self, key: &OnceKey, status: u16, body: &str) -> Result<(), StoreError> {
+        let kept = again(|| async {
+            let mut tx = self.0.begin().await?;
+            tx.idempotency_finish(&key.key, &key.scope, status, body).await?;
+            tx.commit().await
+        });
+        kept.await
     }
 
     /// Gives a key back: nothing was done under it.
     ///
     /// # Errors
     /// The database cannot be written.
-    pub async fn forget(&self, key: &str, scope: &str) -> Result<(), StoreError> {
-        let mut tx = self.0.begin().await?;
-        tx.idempotency_forget(key, scope).await?;
-        tx.commit().await
-    }
-}
-
-/// A webhook's delivery.
-#[derive(Debug, Clone, Copy)]
-pub struct Delivery<'a> {
-    /// GitHub's own id of it; the same when it is sent again.
-    pub id: &'a str,
-    pub event: &'a str,
-    pub repository: Option<&'a str>,
-    pub body: &'a [u8],
-}
-
-impl Delivery<'_> {
-    fn body_hash(&self) -> [u8; 32] {
-        Sha256::digest(self.body).into()
-    }
-}
-
-impl Once {
-    /// Notes a delivery; false when its id or its body was seen before.
-    ///
-    /// # Errors
-    /// The database or the audit log cannot be written; nothing is noted then.
-    pub async fn first_delivery(&self, delivery: &Delivery<'_>) -> Result<bool, StoreError> {
-        let mut tx = self.0.begin().await?;
-        if !tx.webhook_seen(delivery.id, &delivery.body_hash()).await? {
-            return Ok(false);
-        }
-        let event = AuditEvent {
-            kind: EventKind::WebhookReceived,
-            actor: Actor::system("webhook"),
-            subject: Subject::default(),
-            data: json!({ "delivery": delivery.id, "event": delivery.event, "repository": delivery.repository }),
-            text: None,
-        };
-        tx.append_audit(&[event]).await?;
-        tx.commit().await?;
-        Ok(true)
-    }
-
-    /// Forgets a delivery that could not be taken, so that it is taken when it comes again.
-    ///
-    /// # Errors
-    /// The database cannot be written.
-    pub async fn forget_delivery(&self, delivery: &Delivery<'_>) -> Result<(), StoreError> {
-        let mut tx = self.0.begin().await?;
-        tx.webhook_forget(delivery.id).await?;
-        tx.commit().await
+    pub async fn forget(&self, key: &OnceKey) -> Result<(), StoreError> {
+        let forgotten = again(|| async {
+            let mut tx = self.0.begin().await?;
+            tx.idempotency_forget(&key.key, &key.scope).await?;
+            tx.commit().await
+        });
+        forgotten.await
     }
 }

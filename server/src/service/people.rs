@@ -1,12 +1,14 @@
 //! People: who someone is at GitHub, and which roles their teams give them, asked anew when it matters.
 //!
-//! The invariant: whoever changes something has roles that GitHub confirmed within the last minute (R5). Someone who only
-//! reads keeps the last known ones for some minutes while GitHub does not answer.
+//! The invariant: whoever brings something to production has roles that GitHub confirmed within the last minute. While
+//! GitHub does not answer, reading and what makes production safer go on with the last known ones, for as long as the
+//! session lives, and the audit log says so (R5).
 
 use super::{
     CatalogHandle,
     ports::Identity,
     seal::{SealError, SealKey},
+    transaction::again,
 };
 use async_trait::async_trait;
 use std::{
@@ -19,18 +21,16 @@ use std::{
 use tidegate_domain::{
     access::{Actor, Role},
     name::{PersonRef, TeamSlug},
-    time::{MINUTE, SECOND, Timestamp},
+    time::{SECOND, Timestamp},
 };
 use tidegate_store::{Db, Person, StoreError};
 use url::Url;
 
 /// Age up to which memberships count for a change (R5).
 const FRESH_MILLIS: i64 = 60 * SECOND;
-/// Age up to which they do for reading while GitHub is away.
-const TOLERATED_MILLIS: i64 = 10 * MINUTE;
-/// After a failure, readers do not wait for GitHub for so long.
+/// After a failure, those for whom the last known ones do not wait for GitHub for so long.
 const PAUSE_MILLIS: i64 = 15 * SECOND;
-/// How long a reader waits for GitHub at most.
+/// How long GitHub is waited for at most.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Signing in with GitHub, as far as it concerns GitHub.
@@ -67,6 +67,8 @@ pub struct Known {
     pub name: Option<String>,
     pub roles: Vec<Role>,
     pub teams: Vec<TeamSlug>,
+    /// Set when GitHub did not answer: the teams are those of this moment.
+    pub as_of: Option<Timestamp>,
 }
 
 impl Known {
@@ -79,11 +81,13 @@ impl Known {
     }
 }
 
-/// What a request is about to do with the roles.
+/// How fresh the roles must be for what a request is about to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    Reading,
-    Changing,
+pub enum Roles {
+    /// For reading, and for what makes production safer: reject, cancel, roll back, end a session.
+    LastKnown,
+    /// For what brings something to production: request, approve.
+    Confirmed,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -137,41 +141,44 @@ impl People {
         })
     }
 
-    /// A person with roles as fresh as the purpose asks for.
-    pub(super) async fn confirm(
-        &self,
-        mut person: Person,
-        purpose: Purpose,
-        now: Timestamp,
-    ) -> Result<Known, PeopleError> {
-        let age = now.since(person.teams_checked_at);
-        if age > FRESH_MILLIS {
-            let tolerated = purpose == Purpose::Reading && age <= TOLERATED_MILLIS;
-            let paused = now.millis() < self.paused_until.load(Ordering::Relaxed);
-            if !(tolerated && paused) {
-                match tokio::time::timeout(PATIENCE, self.identity.teams_of(person.id)).await {
-                    Ok(Ok(teams)) => {
-                        person.teams = teams;
-                        person.teams_checked_at = now;
-                        self.remember(&person).await?;
-                    }
-                    _ => {
-                        let until = now.plus_millis(PAUSE_MILLIS).millis();
-                        self.paused_until.store(until, Ordering::Relaxed);
-                        if !tolerated {
-                            return Err(PeopleError::Unconfirmed);
-                        }
-                    }
+    /// A person with roles as fresh as asked for.
+    pub(super) async fn confirm(&self, mut person: Person, roles: Roles, now: Timestamp) -> Result<Known, PeopleError> {
+        if now.since(person.teams_checked_at) <= FRESH_MILLIS {
+            return Ok(self.known(person));
+        }
+        let last_known_do = roles == Roles::LastKnown;
+        let paused = now.millis() < self.paused_until.load(Ordering::Relaxed);
+        if !(last_known_do && paused) {
+            match tokio::time::timeout(PATIENCE, self.identity.teams_of(person.id)).await {
+                Ok(Ok(teams)) => {
+                    person.teams = teams;
+                    person.teams_checked_at = now;
+                    self.remember(&person).await?;
+                    return Ok(self.known(person));
+                }
+                _ => {
+                    let until = now.plus_millis(PAUSE_MILLIS).millis();
+                    self.paused_until.store(until, Ordering::Relaxed);
                 }
             }
         }
-        Ok(self.known(person))
+        if last_known_do {
+            Ok(Known {
+                as_of: Some(person.teams_checked_at),
+                ..self.known(person)
+            })
+        } else {
+            Err(PeopleError::Unconfirmed)
+        }
     }
 
     async fn remember(&self, person: &Person) -> Result<(), StoreError> {
-        let mut tx = self.db.begin().await?;
-        tx.put_person(person).await?;
-        tx.commit().await
+        let remembered = again(|| async {
+            let mut tx = self.db.begin().await?;
+            tx.put_person(person).await?;
+            tx.commit().await
+        });
+        remembered.await
     }
 
     pub(super) fn known(&self, person: Person) -> Known {
@@ -180,6 +187,7 @@ impl People {
             person: PersonRef::new(person.id, person.login),
             name: person.name,
             teams: person.teams,
+            as_of: None,
         }
     }
 

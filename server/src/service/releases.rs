@@ -3,7 +3,9 @@
 use super::{
     Services,
     errors::{self, invalid},
-    fresh_id, lineage,
+    fresh_id,
+    transaction::{Stopped, again},
+    webhooks::{enriched, join_push, join_run},
 };
 use serde_json::json;
 use tidegate_app::portal::PortalError;
@@ -66,32 +68,50 @@ impl Services {
         web_address("run_url", new.run_url.as_deref())?;
         let gates = checked_gates(&new.gates)?;
 
-        let push = self
-            .db()
-            .push_of(&service.repository, &new.commit)
-            .await
-            .map_err(errors::portal)?;
-        let mut tx = self.db().begin().await.map_err(errors::portal)?;
+        let make = |now| release(service, actor, &new, &image, now);
+        Ok(again(|| self.register_once(actor, &make, &gates)).await?)
+    }
+
+    /// What GitHub said of the commit and of the run before CI reported is joined to it here.
+    async fn register_once(
+        &self,
+        actor: &Actor,
+        make: &(impl Fn(Timestamp) -> Release + Send + Sync),
+        gates: &[(GateName, NewGate)],
+    ) -> Result<(Release, bool), Stopped> {
+        let mut tx = self.db().begin().await?;
         let now = tx.now();
-        let mut release = release(service, actor, new, image, now);
-        if let Some(push) = push {
-            // GitHub told of this commit before CI did.
-            lineage::enrich(&mut release, &push.commits);
-            release.pusher = push.pusher;
+        let mut release = make(now);
+        tx.lock_repository(&release.repository).await?;
+        if let Some(push) = tx.push_of(&release.repository, &release.commit).await? {
+            join_push(&mut release, &push);
         }
-        let existing = tx.insert_release(&release).await.map_err(errors::portal)?;
-        let created = existing.is_none();
-        if let Some(id) = existing {
-            release = tx.release(id).await.map_err(errors::portal)?.ok_or_else(no_release)?;
+        if let Some(run_id) = release.run_id
+            && let Some(run) = tx.run(&release.repository, run_id).await?
+        {
+            join_run(&mut release, &run);
         }
         let mut events = Vec::new();
-        if created {
+        let existing = tx.insert_release(&release).await?;
+        let created = existing.is_none();
+        if let Some(id) = existing {
+            let mut known = tx.release(id).await?.ok_or_else(no_release)?;
+            // Another run reported the same: whoever set that one off must not approve it either (R3).
+            let mut grown = false;
+            for person in release.actor.iter().chain(&release.reruns) {
+                grown |= known.set_off_by(person);
+            }
+            if grown {
+                tx.update_release(&known).await?;
+                events.push(enriched(&known, "ci"));
+            }
+            release = known;
+        } else {
             events.push(registered(&release, actor));
         }
         put_gates(&mut tx, &release, actor, gates, now, &mut events).await?;
-        tx.append_audit(&events).await.map_err(errors::audit)?;
-        tx.wake_release(release.id).await.map_err(errors::portal)?;
-        tx.commit().await.map_err(errors::portal)?;
+        tx.wake_release(release.id).await?;
+        self.finish(tx, events, &release.id).await?;
         Ok((release, created))
     }
 
@@ -121,15 +141,26 @@ impl Services {
             return Err(invalid("gates", "name at least one gate with its verdict"));
         }
         let gates = checked_gates(&gates)?;
-        let mut tx = self.db().begin().await.map_err(errors::portal)?;
-        let now = tx.now();
-        let mut events = Vec::new();
-        put_gates(&mut tx, &release, actor, gates, now, &mut events).await?;
-        tx.append_audit(&events).await.map_err(errors::audit)?;
-        tx.wake_release(id).await.map_err(errors::portal)?;
-        let reported = tx.gates(id).await.map_err(errors::portal)?;
-        tx.commit().await.map_err(errors::portal)?;
+        let reported = again(|| self.report_once(actor, &release, &gates)).await?;
         Ok(self.statuses(&release.service, &reported))
+    }
+
+    /// The release is locked first, so that reports about it wait for each other.
+    async fn report_once(
+        &self,
+        actor: &Actor,
+        release: &Release,
+        gates: &[(GateName, NewGate)],
+    ) -> Result<Vec<GateResult>, Stopped> {
+        let mut tx = self.db().begin().await?;
+        let now = tx.now();
+        tx.release(release.id).await?.ok_or_else(no_release)?;
+        let mut events = Vec::new();
+        put_gates(&mut tx, release, actor, gates, now, &mut events).await?;
+        tx.wake_release(release.id).await?;
+        let reported = tx.gates(release.id).await?;
+        self.finish(tx, events, &release.id).await?;
+        Ok(reported)
     }
 
     /// # Errors
@@ -190,24 +221,25 @@ impl Services {
     }
 }
 
-fn release(service: &Service, actor: &Actor, new: NewRelease, image: Image, now: Timestamp) -> Release {
+fn release(service: &Service, actor: &Actor, new: &NewRelease, image: &Image, now: Timestamp) -> Release {
     let (run_id, workflow_actor) = match actor {
         Actor::Ci { run_id, actor, .. } => (Some(*run_id), Some(actor.clone())),
         _ => (new.run_id, None),
     };
     Release {
         id: ReleaseId::from_uuid(fresh_id(now)),
-        service: new.service,
+        service: new.service.clone(),
         repository: service.repository.clone(),
-        commit: new.commit,
-        git_ref: new.git_ref,
-        image,
-        run_url: new.run_url,
+        commit: new.commit.clone(),
+        git_ref: new.git_ref.clone(),
+        image: image.clone(),
+        run_url: new.run_url.clone(),
         run_id,
-        authors: new.authors,
+        authors: new.authors.clone(),
         pusher: None,
         actor: workflow_actor,
-        commits: new.commits,
+        reruns: Vec::new(),
+        commits: new.commits.clone(),
         reported_at: now,
     }
 }
@@ -237,20 +269,20 @@ async fn put_gates(
     tx: &mut Tx,
     release: &Release,
     actor: &Actor,
-    gates: Vec<(GateName, NewGate)>,
+    gates: &[(GateName, NewGate)],
     now: Timestamp,
     events: &mut Vec<AuditEvent>,
-) -> Result<(), PortalError> {
+) -> Result<(), Stopped> {
     for (gate, new) in gates {
         let result = GateResult {
             release: release.id,
-            gate,
+            gate: gate.clone(),
             verdict: new.verdict,
-            detail: new.detail,
-            url: new.url,
+            detail: new.detail.clone(),
+            url: new.url.clone(),
             reported_at: now,
         };
-        tx.put_gate(&result).await.map_err(errors::portal)?;
+        tx.put_gate(&result).await?;
         events.push(AuditEvent {
             kind: EventKind::GateReported,
             actor: actor.clone(),

@@ -6,13 +6,13 @@ use super::{
     errors::{self, invalid},
     fresh_id,
     releases::{no_release, no_service},
+    transaction::{Stopped, again},
 };
 use tidegate_app::{model::NewDeployment, portal::PortalError};
 use tidegate_domain::{
     Action, Actor, Deployment, DeploymentId, Release, State, Subject, Timestamp, deployment::Kind,
     name::EnvironmentName,
 };
-use tidegate_store::StoreError;
 
 impl Services {
     pub(crate) async fn request_deployment(
@@ -85,34 +85,21 @@ impl Services {
         release: &Release,
         make: impl Fn(Timestamp) -> Deployment + Send + Sync,
     ) -> Result<DeploymentId, PortalError> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            match self.try_open(release, &make).await {
-                Err(Stopped::Busy) if tries < TRIES => {}
-                Err(Stopped::Busy) => return Err(errors::unavailable()),
-                Err(Stopped::Portal(error)) => return Err(error),
-                Ok(id) => return Ok(id),
-            }
-        }
+        Ok(again(|| self.open_once(release, &make)).await?)
     }
 
     /// The audit event comes before the check: it makes requests wait for each other, so that of many at once exactly
     /// one finds the way free (R12).
-    async fn try_open(
+    async fn open_once(
         &self,
         release: &Release,
-        make: impl Fn(Timestamp) -> Deployment + Send + Sync,
+        make: &(impl Fn(Timestamp) -> Deployment + Send + Sync),
     ) -> Result<DeploymentId, Stopped> {
-        let mut tx = self.db().begin().await.map_err(errors::portal)?;
+        let mut tx = self.db().begin().await?;
         let deployment = make(tx.now());
         tx.wake_lane(&deployment.service, &deployment.environment).await?;
-        tx.append_audit(&[deployment.requested_event()])
-            .await
-            .map_err(|error| match error {
-                StoreError::Conflict(_) => Stopped::Busy,
-                error => Stopped::Portal(errors::audit(error)),
-            })?;
+        self.note_result(&mut tx, &deployment.id).await?;
+        self.append(&mut tx, vec![deployment.requested_event()]).await?;
         let unfinished = tx.unfinished_in(&deployment.service, &deployment.environment).await?;
         if let Some(other) = unfinished.iter().find(|other| is_same(other, &deployment)) {
             return Err(Stopped::Portal(PortalError::Conflict(format!(
@@ -126,30 +113,6 @@ impl Services {
         tx.insert_deployment(&deployment).await?;
         tx.commit().await?;
         Ok(deployment.id)
-    }
-}
-
-/// Tries of a request that collides with others.
-const TRIES: usize = 5;
-
-enum Stopped {
-    /// It collided with another transaction: the same again may do.
-    Busy,
-    Portal(PortalError),
-}
-
-impl From<PortalError> for Stopped {
-    fn from(error: PortalError) -> Self {
-        Self::Portal(error)
-    }
-}
-
-impl From<StoreError> for Stopped {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Conflict(_) => Self::Busy,
-            error => Self::Portal(errors::portal(error)),
-        }
     }
 }
 

@@ -23,7 +23,7 @@ impl Services {
         let by = person(actor, Action::RollBack)?.clone();
         let reason = reason_given(&reason)?;
         if deployment.state.name().is_in_flight() {
-            self.change(id, |deployment, _| {
+            self.change(&deployment, |deployment, _| {
                 may_stop(deployment)?;
                 Ok(Transition::RequestStop {
                     actor: actor.clone(),

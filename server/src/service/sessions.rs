@@ -5,18 +5,23 @@
 //! every replica (R25).
 
 use super::{
-    people::{Known, People, PeopleError, Purpose, SignIn, SignInFailure},
+    Services, errors,
+    people::{Known, People, PeopleError, Roles, SignIn, SignInFailure},
     seal::{SealError, SealKey, random_token, token_hash},
+    transaction::{Collision, again},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
+use tidegate_app::portal::PortalError;
 use tidegate_domain::{
+    Action,
     audit::{AuditEvent, EventKind, Subject},
-    time::{HOUR, MINUTE, SECOND},
+    name::PersonRef,
+    time::{HOUR, MINUTE, SECOND, Timestamp},
 };
-use tidegate_store::{Db, OauthState, Retention, Session, SessionLife, StoreError};
+use tidegate_store::{Db, OauthState, Person, Retention, Session, SessionLife, StoreError};
 use tokio::sync::broadcast;
 use url::Url;
 
@@ -46,6 +51,12 @@ pub enum SessionError {
     Seal(#[from] SealError),
 }
 
+impl Collision for SessionError {
+    fn is_collision(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_collision())
+    }
+}
+
 /// Hash of a session's secret.
 pub type KeyHash = [u8; 32];
 
@@ -72,6 +83,16 @@ pub struct Current {
     pub known: Known,
     /// What pages keep between two requests.
     pub data: Value,
+}
+
+/// A session as an administrator sees it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Hash of its secret: names it, and opens nothing.
+    pub id: String,
+    pub person: PersonRef,
+    pub created_at: Timestamp,
+    pub seen_at: Timestamp,
 }
 
 #[derive(Clone)]
@@ -149,37 +170,8 @@ impl Sessions {
         let known = self.people.known(person.clone());
 
         let token = random_token();
-        let mut tx = self.db.begin().await?;
-        let now = tx.now();
-        tx.put_person(&person).await?;
         let old = old_token.map(token_hash);
-        if let Some(old) = &old {
-            tx.delete_session(old).await?;
-        }
-        let kind = if known.roles.is_empty() {
-            EventKind::AccessDenied
-        } else {
-            tx.insert_session(&Session {
-                key_hash: token_hash(&token),
-                person: person.id,
-                created_at: now,
-                seen_at: now,
-                data: json!({}),
-            })
-            .await?;
-            EventKind::SessionStarted
-        };
-        let what = known
-            .roles
-            .is_empty()
-            .then_some("signed in without being in a team that gives a role");
-        tx.append_audit(&[about(
-            &known,
-            kind,
-            json!({ "roles": known.roles, "teams": known.teams, "why": what }),
-        )])
-        .await?;
-        tx.commit().await?;
+        again(|| self.open(&person, &known, &token, old.as_ref())).await?;
         if let Some(old) = old {
             self.announce(Some(old));
         }
@@ -190,11 +182,44 @@ impl Sessions {
         })
     }
 
+    /// Opens a session in the place of the browser's old one. Someone without a role gets none.
+    async fn open(
+        &self,
+        person: &Person,
+        known: &Known,
+        token: &str,
+        old: Option<&KeyHash>,
+    ) -> Result<(), SessionError> {
+        let mut tx = self.db.begin().await?;
+        let now = tx.now();
+        tx.put_person(person).await?;
+        if let Some(old) = old {
+            tx.delete_session(old).await?;
+        }
+        let (kind, why) = if known.roles.is_empty() {
+            let why = "signed in without being in a team that gives a role";
+            (EventKind::AccessDenied, Some(why))
+        } else {
+            tx.insert_session(&Session {
+                key_hash: token_hash(token),
+                person: person.id,
+                created_at: now,
+                seen_at: now,
+                data: json!({}),
+            })
+            .await?;
+            (EventKind::SessionStarted, None)
+        };
+        let data = json!({ "roles": known.roles, "teams": known.teams, "why": why });
+        tx.append_audit(&[about(known, kind, data)]).await?;
+        Ok(tx.commit().await?)
+    }
+
     /// The session of a secret, if it is on. Counts as activity.
     ///
     /// # Errors
-    /// The database is away, or someone wants to change something while GitHub cannot confirm their teams.
-    pub async fn current(&self, token: &str, purpose: Purpose) -> Result<Option<Current>, SessionError> {
+    /// The database is away, or GitHub cannot confirm teams that must be confirmed.
+    pub async fn current(&self, token: &str, roles: Roles) -> Result<Option<Current>, SessionError> {
         let key = token_hash(token);
         let Some(session) = self.db.session(&key, LIFE).await? else {
             return Ok(None);
@@ -203,7 +228,7 @@ impl Sessions {
             return Ok(None);
         };
         let now = self.db.now().await?;
-        let known = self.people.confirm(person, purpose, now).await?;
+        let known = self.people.confirm(person, roles, now).await?;
         if now.since(session.seen_at) > TOUCH_MILLIS {
             self.db.touch_session(&key).await?;
         }
@@ -222,36 +247,87 @@ impl Sessions {
         Ok(self.db.session(key, LIFE).await?.is_some())
     }
 
-    /// Ends a session at its person's wish.
+    /// Ends a session at its person's wish. Asks nobody outside: leaving always works. Without a session there is nothing
+    /// to end, which is as good.
     ///
     /// # Errors
     /// The database cannot be written; the session is on then.
-    pub async fn end(&self, current: &Current) -> Result<(), SessionError> {
-        let mut tx = self.db.begin().await?;
-        tx.delete_session(&current.key).await?;
-        let event = about(&current.known, EventKind::SessionEnded, json!({ "why": "signed out" }));
-        tx.append_audit(&[event]).await?;
-        tx.commit().await?;
-        self.announce(Some(current.key));
+    pub async fn sign_out(&self, token: &str) -> Result<(), SessionError> {
+        let key = token_hash(token);
+        let Some(session) = self.db.session(&key, LIFE).await? else {
+            return Ok(());
+        };
+        let Some(person) = self.db.person(session.person).await? else {
+            return Ok(());
+        };
+        let known = self.people.known(person);
+        let event = about(&known, EventKind::SessionEnded, json!({ "why": "signed out" }));
+        again(|| self.end(&key, &event)).await?;
+        self.announce(Some(key));
         Ok(())
     }
 
-    /// Ends all sessions of someone: an administrator's means.
+    /// Everyone's sessions that are on, the one seen last first.
     ///
     /// # Errors
-    /// The database cannot be written.
-    pub async fn end_all(&self, by: &Known, person: i64) -> Result<(), SessionError> {
-        let mut tx = self.db.begin().await?;
-        tx.delete_sessions_of(person).await?;
-        let event = about(
-            by,
-            EventKind::SessionEnded,
-            json!({ "person": person, "why": "ended by an administrator" }),
-        );
-        tx.append_audit(&[event]).await?;
-        tx.commit().await?;
-        self.announce(None);
+    /// Someone who may not see them; the database is away.
+    pub async fn all(&self, services: &Services, by: &Known) -> Result<Vec<Listed>, PortalError> {
+        services.allow(&by.actor(), Action::ManageSessions, None).await?;
+        let found = self.db.sessions(LIFE).await.map_err(errors::portal)?;
+        Ok(found
+            .into_iter()
+            .map(|(session, login)| Listed {
+                id: hex::encode(session.key_hash),
+                person: PersonRef::new(session.person, login),
+                created_at: session.created_at,
+                seen_at: session.seen_at,
+            })
+            .collect())
+    }
+
+    /// Ends one session, by the id that [`Sessions::all`] gave it: an administrator's means. It is over at its next
+    /// request, on every replica.
+    ///
+    /// # Errors
+    /// Someone who may not; no such session; the database cannot be written.
+    pub async fn revoke(&self, services: &Services, by: &Known, id: &str) -> Result<(), PortalError> {
+        services.allow(&by.actor(), Action::ManageSessions, None).await?;
+        let gone = || PortalError::NotFound("there is no such session (any more)".to_owned());
+        let mut key: KeyHash = [0; 32];
+        hex::decode_to_slice(id, &mut key).map_err(|_| gone())?;
+        let session = self.db.session(&key, LIFE).await.map_err(errors::portal)?;
+        let session = session.ok_or_else(gone)?;
+        let event = ended_by(services, by, session.person);
+        again(|| self.end(&key, &event)).await.map_err(unchanged)?;
+        self.announce(Some(key));
         Ok(())
+    }
+
+    /// Ends all sessions of someone, and says how many there were: an administrator's means.
+    ///
+    /// # Errors
+    /// Someone who may not; the database cannot be written.
+    pub async fn end_all(&self, services: &Services, by: &Known, person: i64) -> Result<u64, PortalError> {
+        services.allow(&by.actor(), Action::ManageSessions, None).await?;
+        let event = ended_by(services, by, person);
+        let ended = again(|| self.end_all_once(person, &event)).await.map_err(unchanged)?;
+        self.announce(None);
+        Ok(ended)
+    }
+
+    async fn end(&self, key: &KeyHash, event: &AuditEvent) -> Result<(), SessionError> {
+        let mut tx = self.db.begin().await?;
+        tx.delete_session(key).await?;
+        tx.append_audit(std::slice::from_ref(event)).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn end_all_once(&self, person: i64, event: &AuditEvent) -> Result<u64, SessionError> {
+        let mut tx = self.db.begin().await?;
+        let ended = tx.delete_sessions_of(person).await?;
+        tx.append_audit(std::slice::from_ref(event)).await?;
+        tx.commit().await?;
+        Ok(ended)
     }
 
     /// Keeps something for the next request of this session.
@@ -259,9 +335,12 @@ impl Sessions {
     /// # Errors
     /// The database cannot be written.
     pub async fn keep(&self, key: &KeyHash, data: &Value) -> Result<(), SessionError> {
-        let mut tx = self.db.begin().await?;
-        tx.update_session_data(key, data).await?;
-        Ok(tx.commit().await?)
+        let kept = again(|| async {
+            let mut tx = self.db.begin().await?;
+            tx.update_session_data(key, data).await?;
+            Ok(tx.commit().await?)
+        });
+        kept.await
     }
 
     /// Removes what is over: sessions, sign-ins, used tokens, deliveries and answers past their time.
@@ -269,7 +348,7 @@ impl Sessions {
     /// # Errors
     /// The database cannot be written.
     pub async fn prune(&self) -> Result<u64, SessionError> {
-        Ok(self.db.prune(LIFE, Retention::default()).await?)
+        Ok(again(|| self.db.prune(LIFE, Retention::default())).await?)
     }
 
     /// Sessions that ended on this replica; `None`: several, ask about yours.
@@ -290,5 +369,19 @@ fn about(known: &Known, kind: EventKind, data: Value) -> AuditEvent {
         subject: Subject::default(),
         data,
         text: None,
+    }
+}
+
+fn ended_by(services: &Services, by: &Known, person: i64) -> AuditEvent {
+    let data = json!({ "person": person, "why": "ended by an administrator" });
+    let mut event = about(by, EventKind::SessionEnded, data);
+    services.sign(&mut event);
+    event
+}
+
+fn unchanged(error: SessionError) -> PortalError {
+    match error {
+        SessionError::Store(error) => errors::portal(error),
+        error => PortalError::Unavailable(error.to_string()),
     }
 }

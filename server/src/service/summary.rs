@@ -38,7 +38,7 @@ fn approved_by(deployment: &Deployment) -> Vec<String> {
 }
 
 /// Why it stands where it stands.
-fn note(deployment: &Deployment) -> Option<String> {
+pub(crate) fn note(deployment: &Deployment) -> Option<String> {
     match &deployment.state {
         State::Requested { blocked } => blocked_words(blocked),
         State::RollingBack { cause, .. } | State::RolledBack { cause, .. } => Some(cause_words(cause)),

@@ -6,7 +6,14 @@ use crate::{
     config::{self, Loaded, Secrets, Settings},
     http::{self, HttpState, Parts, Rates, Site, Timeouts},
     service::{
-        CatalogHandle, Services, ci::CiSessions, health::Health, live::Live, once::Once, people::People, seal::SealKey,
+        CatalogHandle, Services,
+        ci::CiSessions,
+        health::Health,
+        housekeeping::{self, keep_house},
+        live::Live,
+        once::Once,
+        people::People,
+        seal::SealKey,
         sessions::Sessions,
     },
     worker::{Engines, Options, Reconciler},
@@ -42,17 +49,22 @@ pub fn serve(config: &Path, site: &Path) -> Result<(), Failure> {
     runtime()?.block_on(run(config.to_owned(), loaded, secrets, site))
 }
 
-/// Brings the database to this version's schema.
+/// Brings the database to this version's schema, and gives the application's role what it needs, if there is one: the
+/// argument, or `database.app_role`.
 ///
 /// # Errors
-/// What is wrong with the configuration or the database.
-pub fn migrate(config: &Path) -> Result<(), Failure> {
-    let loaded = config::load(config)?;
-    let url = std::env::var("TIDEGATE_DATABASE_URL").unwrap_or(loaded.settings.database_url);
+/// What is wrong with the configuration, the database or the role.
+pub fn migrate(config: &Path, app_role: Option<String>) -> Result<(), Failure> {
+    let settings = config::load(config)?.settings;
+    let url = config::database_url(&settings)?;
     runtime()?.block_on(async {
-        let db = Db::connect(&url, PoolOptions::default()).await?;
+        let db = Db::connect(url.expose_secret(), PoolOptions::default()).await?;
         db.migrate().await?;
         println!("the database is up to date");
+        if let Some(role) = app_role.or(settings.app_role) {
+            db.grant_to_application(&role).await?;
+            println!("{role} may do what the server does, and append to the audit log only");
+        }
         Ok(())
     })
 }
@@ -73,12 +85,12 @@ fn log() {
 async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Result<(), Failure> {
     let Settings { listen, .. } = loaded.settings;
     let settings = loaded.settings.clone();
-    let url = secrets
-        .database_url
-        .as_ref()
-        .map_or(settings.database_url.as_str(), |url| url.expose_secret());
-    let db = Db::connect(url, PoolOptions::default()).await?;
+    let url = config::database_url(&settings)?;
+    let db = Db::connect(url.expose_secret(), PoolOptions::default()).await?;
     db.migrate().await?;
+    if let Some(warning) = db.power().await?.warning() {
+        tracing::warn!("{warning}");
+    }
 
     let catalog = CatalogHandle::new(loaded.catalog.clone());
     let stop = CancellationToken::new();
@@ -104,6 +116,7 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
         site,
         stop.clone(),
     )?;
+    let sessions = parts.sessions.clone();
     let state = HttpState::new(parts)?;
     let worker = worker(&db, &catalog, github, &settings).await;
     let listener = tokio::net::TcpListener::bind(listen)
@@ -116,9 +129,11 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
         let stop = stop.clone();
         async move { worker.run(stop).await }
     });
+    let keeping = tokio::spawn(keep_house(sessions, housekeeping::EVERY, stop.clone()));
     let served = http::serve(listener, state, Timeouts::default()).await;
     stop.cancel();
     working.await?;
+    keeping.await?;
     signals.abort();
     db.close().await;
     served?;

@@ -104,6 +104,7 @@ impl Tx {
         for (seq, event) in numbers.iter().zip(events) {
             self.append_one(*seq, Timestamp::from_millis(at), event).await?;
         }
+        self.logged(last);
         Ok(numbers)
     }
 
@@ -230,6 +231,16 @@ impl Db {
             .into_iter()
             .map(read)
             .collect()
+    }
+
+    /// The event of this number.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audit_event(&self, seq: i64) -> Result<Option<RecordedEvent>> {
+        let mut sql = Sql::new(SELECT);
+        sql.and("a.seq = ").bind(seq);
+        fetch_built!(self.read(), sql, EventRow)?.pop().map(read).transpose()
     }
 
     /// Everything about one deployment, oldest first.

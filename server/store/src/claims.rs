@@ -5,10 +5,10 @@
 
 use crate::{
     Conflict, Db, Result, StoreError, Tx,
-    sql::{limit, on, parse},
+    sql::{Sql, fetch_built, limit, on, parse},
     tx::locking,
 };
-use tidegate_domain::{DeploymentId, EnvironmentName, ReleaseId, ServiceName, Timestamp};
+use tidegate_domain::{Deployment, DeploymentId, EnvironmentName, ReleaseId, ServiceName, Timestamp};
 
 /// A deployment held by a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,27 @@ macro_rules! claim_sql {
             $lock,
             ") RETURNING deployment_id, epoch, wakes",
         )
+    };
+}
+
+/// Wakes the deployments that a SELECT names. On PostgreSQL their rows are locked in the order of their ids, so that two
+/// who wake the same rows never hold what the other wants.
+macro_rules! wake_sql {
+    ($which:literal, $lock:literal) => {
+        concat!(
+            "UPDATE work SET wakes = wakes + 1, next_at = CASE WHEN next_at > $1 THEN $1 ELSE next_at END \
+             WHERE deployment_id IN (SELECT deployment_id FROM work WHERE deployment_id IN (",
+            $which,
+            ") ORDER BY deployment_id",
+            $lock,
+            ")",
+        )
+    };
+}
+
+macro_rules! waking {
+    ($tx:expr, $which:literal) => {
+        $tx.pick(wake_sql!($which, ""), wake_sql!($which, " FOR NO KEY UPDATE"))
     };
 }
 
@@ -150,16 +171,8 @@ impl Db {
     pub async fn wake_waiting(&self) -> Result<()> {
         let mut tx = self.begin().await?;
         let now = tx.now().millis();
-        on!(tx.conn(), c => {
-            sqlx::query(
-                "UPDATE work SET wakes = wakes + 1, next_at = CASE WHEN next_at > $1 THEN $1 ELSE next_at END \
-                 WHERE deployment_id IN (SELECT id FROM deployments WHERE terminal = 0 AND in_flight = 0)",
-            )
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop)
-        })?;
+        let update = waking!(tx, "SELECT id FROM deployments WHERE terminal = 0 AND in_flight = 0");
+        on!(tx.conn(), c => sqlx::query(update).bind(now).execute(c).await.map(drop))?;
         tx.commit().await
     }
 
@@ -186,16 +199,9 @@ impl Tx {
     /// When the database fails.
     pub async fn wake(&mut self, deployment: DeploymentId) -> Result<()> {
         let now = self.now().millis();
+        let update = waking!(self, "$2");
         on!(self.conn(), c => {
-            sqlx::query(
-                "UPDATE work SET wakes = wakes + 1, next_at = CASE WHEN next_at > $2 THEN $2 ELSE next_at END \
-                 WHERE deployment_id = $1",
-            )
-            .bind(deployment.to_string())
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop)
+            sqlx::query(update).bind(now).bind(deployment.to_string()).execute(c).await.map(drop)
         })?;
         Ok(())
     }
@@ -206,18 +212,18 @@ impl Tx {
     /// When the database fails.
     pub async fn wake_lane(&mut self, service: &ServiceName, environment: &EnvironmentName) -> Result<()> {
         let now = self.now().millis();
+        let update = waking!(
+            self,
+            "SELECT id FROM deployments WHERE service = $2 AND environment = $3 AND terminal = 0"
+        );
         on!(self.conn(), c => {
-            sqlx::query(
-                "UPDATE work SET wakes = wakes + 1, next_at = CASE WHEN next_at > $3 THEN $3 ELSE next_at END \
-                 WHERE deployment_id IN \
-                 (SELECT id FROM deployments WHERE service = $1 AND environment = $2 AND terminal = 0)",
-            )
-            .bind(service.as_str())
-            .bind(environment.as_str())
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop)
+            sqlx::query(update)
+                .bind(now)
+                .bind(service.as_str())
+                .bind(environment.as_str())
+                .execute(c)
+                .await
+                .map(drop)
         })?;
         Ok(())
     }
@@ -227,14 +233,48 @@ impl Tx {
     /// # Errors
     /// When the database fails.
     pub async fn wake_release(&mut self, release: ReleaseId) -> Result<()> {
-        let now = self.now().millis();
+        self.wake_releases(&[release]).await
+    }
+
+    /// As [`Tx::wake_release`], for several at once: one call, so that their rows are locked in one order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn wake_releases(&mut self, releases: &[ReleaseId]) -> Result<()> {
+        if releases.is_empty() {
+            return Ok(());
+        }
+        let mut sql = Sql::new("UPDATE work SET wakes = wakes + 1, next_at = CASE WHEN next_at > ");
+        sql.bind(self.now().millis())
+            .push(
+                " THEN $1 ELSE next_at END WHERE deployment_id IN \
+                 (SELECT deployment_id FROM work WHERE deployment_id IN (",
+            )
+            .push("SELECT id FROM deployments WHERE terminal = 0 AND release_id IN ")
+            .bind_list(releases.iter().map(ToString::to_string))
+            .push(self.pick(
+                ") ORDER BY deployment_id)",
+                ") ORDER BY deployment_id FOR NO KEY UPDATE)",
+            ))
+            .push(" RETURNING deployment_id");
+        fetch_built!(self.conn(), sql, (String,))?;
+        Ok(())
+    }
+
+    /// Locks what saving a deployment that comes to rest will wake: its lane, and the other deployments of its release. In order and before anything else, so that two that rest at once do not wait for each other.
+    pub(crate) async fn lock_wakes(&mut self, deployment: &Deployment) -> Result<()> {
+        if !self.is_postgres() {
+            return Ok(());
+        }
         on!(self.conn(), c => {
             sqlx::query(
-                "UPDATE work SET wakes = wakes + 1, next_at = CASE WHEN next_at > $2 THEN $2 ELSE next_at END \
-                 WHERE deployment_id IN (SELECT id FROM deployments WHERE release_id = $1 AND terminal = 0)",
+                "SELECT deployment_id FROM work WHERE deployment_id IN (SELECT id FROM deployments \
+                 WHERE terminal = 0 AND (service = $1 AND environment = $2 OR release_id = $3)) \
+                 ORDER BY deployment_id FOR NO KEY UPDATE",
             )
-            .bind(release.to_string())
-            .bind(now)
+            .bind(deployment.service.as_str())
+            .bind(deployment.environment.as_str())
+            .bind(deployment.release.to_string())
             .execute(c)
             .await
             .map(drop)

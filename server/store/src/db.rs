@@ -4,8 +4,8 @@
 //! was acknowledged is on the disk. PostgreSQL: one pool, and one connection more that listens for changes.
 
 use crate::{
-    Clock, Result, StoreError, Tx,
-    changes::{Change, Hub},
+    Clock, Power, Result, StoreError, Tx,
+    changes::{Change, Hub, News},
     sql::{Either, POSTGRES_CLOCK, SQLITE_CLOCK, on},
 };
 use sqlx::{
@@ -137,16 +137,32 @@ impl Db {
         }
     }
 
-    /// Brings the tables up to this version of Tidegate. Safe to call by several replicas at once.
+    /// Brings the tables up to this version of Tidegate. Safe to call by several replicas at once. A role that does not
+    /// own the tables only looks whether they are.
     ///
     /// # Errors
-    /// When a migration fails, or the database was migrated by a newer version.
+    /// When a migration fails, when the database was migrated by a newer version, or when it needs to be migrated and
+    /// this role may not.
     pub async fn migrate(&self) -> Result<()> {
+        if self.has_tables().await? && self.power().await? == Power::Application {
+            return self.ping().await;
+        }
         let done = match &self.inner.pools {
             Pools::Sqlite { writes, .. } => SQLITE_MIGRATIONS.run(writes).await,
             Pools::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await,
         };
         done.map_err(|error| StoreError::Setup(error.to_string()))
+    }
+
+    /// Whether it was ever migrated. On SQLite the answer is not needed.
+    async fn has_tables(&self) -> Result<bool> {
+        let Pools::Postgres(pool) = &self.inner.pools else {
+            return Ok(false);
+        };
+        let (found,) = sqlx::query_as::<_, (bool,)>("SELECT to_regclass('audit') IS NOT NULL")
+            .fetch_one(pool)
+            .await?;
+        Ok(found)
     }
 
     /// Whether the database answers and its tables are those of this version.
@@ -162,7 +178,7 @@ impl Db {
         let newest = SQLITE_MIGRATIONS.iter().map(|migration| migration.version).max();
         if version < newest {
             return Err(StoreError::Setup(
-                "its tables are of an older version: run `tidegate migrate`".to_owned(),
+                "its tables are of an older version: run `tidegate migrate` as the role that owns them".to_owned(),
             ));
         }
         Ok(())
@@ -193,6 +209,11 @@ impl Db {
     /// What was saved from now on, by this process and, on PostgreSQL, by every other.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.inner.hub.subscribe()
+    }
+
+    /// Everything that was saved from now on and may be shown somewhere, likewise.
+    pub fn news(&self) -> broadcast::Receiver<News> {
+        self.inner.hub.news()
     }
 
     /// Ends all connections, once they are idle.

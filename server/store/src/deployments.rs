@@ -96,9 +96,10 @@ impl Tx {
         let inserted = on!(self.conn(), c => {
             sqlx::query(
                 "INSERT INTO deployments (id, version, service, environment, release_id, digest, commit_sha, state, \
-                 is_rollback, in_flight, terminal, requested_at, queued_at, finished_at, updated_at, search, body) \
+                 is_rollback, in_flight, terminal, requested_at, queued_at, finished_at, updated_at, search, body, \
+                 rollback_of, superseded_by) \
                  SELECT $1, 1, $2, $3, r.id, $5, r.commit_sha, $6, $7, $8, $9, $10, $11, $12, $13, \
-                 $14 || r.commit_sha, $15 FROM releases r WHERE r.id = $4",
+                 $14 || r.commit_sha, $15, $16, $17 FROM releases r WHERE r.id = $4",
             )
             .bind(deployment.id.to_string())
             .bind(deployment.service.as_str())
@@ -115,6 +116,8 @@ impl Tx {
             .bind(now)
             .bind(search_text(deployment))
             .bind(&body)
+            .bind(rollback_of(deployment))
+            .bind(superseded_by(deployment))
             .execute(c)
             .await
             .map(|done| done.rows_affected())
@@ -173,7 +176,7 @@ impl Tx {
             sqlx::query(
                 "UPDATE deployments SET version = version + 1, state = $3, in_flight = $4, terminal = $5, \
                  queued_at = coalesce($6, queued_at), finished_at = $7, updated_at = $8, search = $9 || commit_sha, \
-                 body = $10 WHERE id = $1 AND version = $2",
+                 body = $10, superseded_by = $11 WHERE id = $1 AND version = $2",
             )
             .bind(deployment.id.to_string())
             .bind(expected_version)
@@ -185,6 +188,7 @@ impl Tx {
             .bind(now)
             .bind(search_text(deployment))
             .bind(&body)
+            .bind(superseded_by(deployment))
             .execute(c)
             .await
             .map(|done| done.rows_affected())
@@ -213,6 +217,9 @@ impl Tx {
     pub async fn save_claimed(&mut self, deployment: &Deployment, expected_version: i64, claim: &Claim) -> Result<i64> {
         if claim.deployment != deployment.id {
             return Err(Conflict::Lease.into());
+        }
+        if deployment.state.name().is_terminal() {
+            self.lock_wakes(deployment).await?;
         }
         self.hold(claim).await?;
         self.save_deployment(deployment, expected_version).await
@@ -247,6 +254,20 @@ impl Tx {
 fn queued_at(deployment: &Deployment) -> Option<i64> {
     match &deployment.state {
         State::Queued { since, .. } => Some(since.millis()),
+        _ => None,
+    }
+}
+
+fn rollback_of(deployment: &Deployment) -> Option<String> {
+    match &deployment.kind {
+        Kind::Rollback { of, .. } => Some(of.to_string()),
+        Kind::Promotion => None,
+    }
+}
+
+fn superseded_by(deployment: &Deployment) -> Option<String> {
+    match &deployment.state {
+        State::Superseded { by, .. } => Some(by.to_string()),
         _ => None,
     }
 }
@@ -297,6 +318,28 @@ impl Db {
     pub async fn waiting(&self) -> Result<Vec<Versioned<Deployment>>> {
         self.in_state(&[StateName::Requested, StateName::AwaitingApproval, StateName::Queued])
             .await
+    }
+
+    /// The deployments that go back from this one, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rollbacks_of(&self, id: DeploymentId) -> Result<Vec<Versioned<Deployment>>> {
+        let mut sql = Sql::new("SELECT body, version FROM deployments");
+        sql.and("rollback_of = ").bind(id.to_string());
+        sql.push(" ORDER BY requested_at DESC, id DESC");
+        DeploymentRow::read_all(fetch_built!(self.read(), sql, DeploymentRow)?)
+    }
+
+    /// The deployments that this one replaced, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn superseded_by(&self, id: DeploymentId) -> Result<Vec<Versioned<Deployment>>> {
+        let mut sql = Sql::new("SELECT body, version FROM deployments");
+        sql.and("superseded_by = ").bind(id.to_string());
+        sql.push(" ORDER BY requested_at DESC, id DESC");
+        DeploymentRow::read_all(fetch_built!(self.read(), sql, DeploymentRow)?)
     }
 
     /// Every deployment of these releases, newest first within each.

@@ -69,6 +69,7 @@ impl Tx {
             .await
             .map(drop)
         })?;
+        self.released(gate.release);
         Ok(())
     }
 

@@ -20,6 +20,8 @@ mod people;
 mod plans;
 mod pushes;
 mod releases;
+mod roles;
+mod runs;
 mod sessions;
 mod sql;
 #[doc(hidden)]
@@ -27,7 +29,7 @@ pub mod testing;
 mod tx;
 
 pub use audit::AuditQuery;
-pub use changes::Change;
+pub use changes::{Change, News};
 pub use claims::Claim;
 pub use clock::Clock;
 pub use db::{Db, PoolOptions};
@@ -38,6 +40,8 @@ pub use lanes::LaneSummary;
 pub use once::{IDEMPOTENCY_STUCK_MILLIS, Idempotency, OauthState, Retention};
 pub use people::Person;
 pub use pushes::Push;
+pub use roles::Power;
+pub use runs::Run;
 pub use sessions::{Session, SessionLife};
 pub use tx::Tx;
 

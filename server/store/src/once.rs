@@ -23,6 +23,8 @@ pub enum Idempotency {
     Fresh,
     /// It was done; this was the answer.
     Replay { status: u16, body: String },
+    /// It was done, and its answer was not kept: the process ended in between. `result` says what came of it.
+    Done { result: String },
     /// The key was used for a different request.
     Mismatch,
     /// The same request is being worked on.
@@ -37,6 +39,8 @@ pub const IDEMPOTENCY_STUCK_MILLIS: i64 = MINUTE;
 pub struct Retention {
     pub webhooks_millis: i64,
     pub idempotency_millis: i64,
+    /// Pushes and runs that no release was reported of.
+    pub news_millis: i64,
     /// Past their expiry, because others' clocks differ.
     pub tokens_millis: i64,
 }
@@ -47,6 +51,7 @@ impl Default for Retention {
         Self {
             webhooks_millis: 30 * DAY,
             idempotency_millis: DAY,
+            news_millis: 30 * DAY,
             tokens_millis: HOUR,
         }
     }
@@ -65,6 +70,7 @@ struct IdempotencyRow {
     request_hash: String,
     status: Option<i64>,
     body: Option<String>,
+    result: Option<String>,
     begun_at: i64,
 }
 
@@ -160,21 +166,6 @@ impl Tx {
         Ok(inserted == 1)
     }
 
-    /// Forgets a delivery that could not be worked on, so that it is taken when it comes again.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn webhook_forget(&mut self, delivery_id: &str) -> Result<()> {
-        on!(self.conn(), c => {
-            sqlx::query("DELETE FROM webhook_deliveries WHERE delivery_id = $1")
-                .bind(delivery_id)
-                .execute(c)
-                .await
-                .map(drop)
-        })?;
-        Ok(())
-    }
-
     /// Begins a request with an idempotency key; `scope` is who asks and what for. Begun, done and finished in one
     /// transaction, a second one waits for the first and replays it.
     ///
@@ -201,7 +192,7 @@ impl Tx {
         }
         let select = locking!(
             self,
-            "SELECT request_hash, status, body, begun_at FROM idempotency WHERE scope = $1 AND key = $2"
+            "SELECT request_hash, status, body, result, begun_at FROM idempotency WHERE scope = $1 AND key = $2"
         );
         let row = on!(self.conn(), c => {
             sqlx::query_as::<_, IdempotencyRow>(select).bind(scope).bind(key).fetch_one(c).await
@@ -212,6 +203,9 @@ impl Tx {
         if let (Some(status), Some(body)) = (row.status, row.body) {
             let status = u16::try_from(status).map_err(|error| StoreError::corrupt("an answer's status", error))?;
             return Ok(Idempotency::Replay { status, body });
+        }
+        if let Some(result) = row.result {
+            return Ok(Idempotency::Done { result });
         }
         if row.begun_at > now - IDEMPOTENCY_STUCK_MILLIS {
             return Ok(Idempotency::InProgress);
@@ -226,6 +220,24 @@ impl Tx {
                 .map(drop)
         })?;
         Ok(Idempotency::Fresh)
+    }
+
+    /// Notes what came of a request, in the transaction that does it: whatever happens to its answer afterwards, it is not
+    /// done again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn idempotency_done(&mut self, key: &str, scope: &str, result: &str) -> Result<()> {
+        on!(self.conn(), c => {
+            sqlx::query("UPDATE idempotency SET result = $3 WHERE scope = $1 AND key = $2")
+                .bind(scope)
+                .bind(key)
+                .bind(result)
+                .execute(c)
+                .await
+                .map(drop)
+        })?;
+        Ok(())
     }
 
     /// Keeps the answer for whoever asks the same again.
@@ -252,7 +264,7 @@ impl Tx {
     /// When the database fails.
     pub async fn idempotency_forget(&mut self, key: &str, scope: &str) -> Result<()> {
         on!(self.conn(), c => {
-            sqlx::query("DELETE FROM idempotency WHERE scope = $1 AND key = $2 AND status IS NULL")
+            sqlx::query("DELETE FROM idempotency WHERE scope = $1 AND key = $2 AND status IS NULL AND result IS NULL")
                 .bind(scope)
                 .bind(key)
                 .execute(c)
@@ -312,6 +324,14 @@ impl Db {
             (
                 "DELETE FROM idempotency WHERE begun_at <= $1",
                 now.plus_millis(-keep.idempotency_millis),
+            ),
+            (
+                "DELETE FROM pushes WHERE received_at <= $1",
+                now.plus_millis(-keep.news_millis),
+            ),
+            (
+                "DELETE FROM runs WHERE received_at <= $1",
+                now.plus_millis(-keep.news_millis),
             ),
         ] {
             gone += tx.forget(delete, before).await?;

@@ -1,7 +1,7 @@
 //! Pushes that GitHub's webhook told of: kept by the pushed head, because the push comes before CI reports the release.
 
 use crate::{
-    Db, Result, Tx,
+    Result, Tx,
     sql::{from_json, on, parse, to_json},
 };
 use tidegate_domain::{
@@ -44,15 +44,13 @@ impl Tx {
         })?;
         Ok(())
     }
-}
 
-impl Db {
     /// The push whose head is this commit.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn push_of(&self, repository: &str, head: &CommitSha) -> Result<Option<Push>> {
-        let row = on!(self.read(), c => {
+    pub async fn push_of(&mut self, repository: &str, head: &CommitSha) -> Result<Option<Push>> {
+        let row = on!(self.conn(), c => {
             sqlx::query_as::<_, (String, String, String)>(
                 "SELECT head, pusher, commits FROM pushes WHERE repository = $1 AND head = $2",
             )

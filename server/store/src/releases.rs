@@ -39,6 +39,7 @@ impl Tx {
             .map(|done| done.rows_affected())
         })?;
         if inserted == 1 {
+            self.released(release.id);
             return Ok(None);
         }
         let (known,) = on!(self.conn(), c => {
@@ -73,6 +74,45 @@ impl Tx {
                 what: format!("release {}", release.id),
             });
         }
+        self.released(release.id);
+        Ok(())
+    }
+
+    /// What was built from a commit of a repository (`owner/name`).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn releases_by_commit(&mut self, repository: &str, commit: &CommitSha) -> Result<Vec<Release>> {
+        on!(self.conn(), c => {
+            sqlx::query_as::<_, Body>(
+                "SELECT body FROM releases WHERE repository = $1 AND commit_sha = $2 ORDER BY id",
+            )
+            .bind(repository)
+            .bind(commit.as_str())
+            .fetch_all(c)
+            .await
+        })?
+        .into_iter()
+        .map(read)
+        .collect()
+    }
+
+    /// Makes this and every other transaction about the same repository wait for each other: what GitHub says of a commit
+    /// and what CI says of it must not pass each other by.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn lock_repository(&mut self, repository: &str) -> Result<()> {
+        if !self.is_postgres() {
+            return Ok(());
+        }
+        on!(self.conn(), c => {
+            sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('repository ' || $1, 0))")
+                .bind(repository)
+                .execute(c)
+                .await
+                .map(drop)
+        })?;
         Ok(())
     }
 
@@ -131,24 +171,5 @@ impl Db {
         }
         sql.push(" ORDER BY reported_at DESC, id DESC LIMIT ").bind(limit(max));
         fetch_built!(self.read(), sql, Body)?.into_iter().map(read).collect()
-    }
-
-    /// What was built from a commit of a repository (`owner/name`).
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn releases_by_commit(&self, repository: &str, commit: &CommitSha) -> Result<Vec<Release>> {
-        on!(self.read(), c => {
-            sqlx::query_as::<_, Body>(
-                "SELECT body FROM releases WHERE repository = $1 AND commit_sha = $2 ORDER BY id",
-            )
-            .bind(repository)
-            .bind(commit.as_str())
-            .fetch_all(c)
-            .await
-        })?
-        .into_iter()
-        .map(read)
-        .collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Sessions, by the hash of their key. The key itself is only in the browser.
 
 use crate::{
-    Db, Result, Tx,
+    Db, Result, StoreError, Tx,
     sql::{from_json, on, to_json},
 };
 use tidegate_domain::Timestamp;
@@ -52,6 +52,15 @@ struct SessionRow {
     created_at: i64,
     seen_at: i64,
     data: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct ListedRow {
+    key_hash: String,
+    person: i64,
+    login: String,
+    created_at: i64,
+    seen_at: i64,
 }
 
 impl Tx {
@@ -162,6 +171,40 @@ impl Db {
             })
         })
         .transpose()
+    }
+
+    /// All sessions that are alive, with the logins of their people; the one seen last first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sessions(&self, life: SessionLife) -> Result<Vec<(Session, String)>> {
+        let (created_after, seen_after) = life.since(self.now().await?);
+        let rows = on!(self.read(), c => {
+            sqlx::query_as::<_, ListedRow>(
+                "SELECT s.key_hash, s.person, p.login, s.created_at, s.seen_at FROM sessions s \
+                 JOIN people p ON p.id = s.person WHERE s.created_at > $1 AND s.seen_at > $2 \
+                 ORDER BY s.seen_at DESC, s.key_hash",
+            )
+            .bind(created_after)
+            .bind(seen_after)
+            .fetch_all(c)
+            .await
+        })?;
+        rows.into_iter()
+            .map(|row| {
+                let mut key_hash = [0; 32];
+                hex::decode_to_slice(&row.key_hash, &mut key_hash)
+                    .map_err(|error| StoreError::corrupt("a session's key", error))?;
+                let session = Session {
+                    key_hash,
+                    person: row.person,
+                    created_at: Timestamp::from_millis(row.created_at),
+                    seen_at: Timestamp::from_millis(row.seen_at),
+                    data: serde_json::Value::Null,
+                };
+                Ok((session, row.login))
+            })
+            .collect()
     }
 
     /// Notes that a session was seen now.

@@ -21,6 +21,9 @@ pub struct Scratch {
     pub db: Db,
     /// Opens it again: for a second replica, or another process.
     pub url: String,
+    /// On PostgreSQL the owner of the tables; [`Scratch::db`] and [`Scratch::url`] are the application's role, so that
+    /// every test shows that its rights are enough.
+    operator: Db,
     leftover: Leftover,
 }
 
@@ -52,7 +55,14 @@ impl Scratch {
         let folder = std::env::temp_dir().join(format!("tidegate-{}", Uuid::now_v7()));
         std::fs::create_dir_all(&folder).expect("a folder for a scratch database");
         let url = format!("sqlite://{}", folder.join("tidegate.db").display());
-        Self::open(url, Leftover::Folder(folder)).await
+        let db = open(&url, PoolOptions::default()).await;
+        migrate(&db).await;
+        Self {
+            operator: db.clone(),
+            db,
+            url,
+            leftover: Leftover::Folder(folder),
+        }
     }
 
     /// # Panics
@@ -63,22 +73,26 @@ impl Scratch {
         run(&server, format!("CREATE DATABASE {name} TEMPLATE template0"))
             .await
             .expect("a scratch database on the PostgreSQL server");
-        let url = PgConnectOptions::from_str(&server)
+        let address = PgConnectOptions::from_str(&server)
             .expect("the address of a PostgreSQL server")
-            .database(&name)
-            .to_url_lossy()
-            .to_string();
-        Self::open(url, Leftover::Database { server, name }).await
-    }
-
-    async fn open(url: String, leftover: Leftover) -> Self {
-        let db = Db::connect(&url, PoolOptions::default())
+            .database(&name);
+        let few = PoolOptions {
+            max_connections: 2,
+            ..PoolOptions::default()
+        };
+        let operator = open(address.to_url_lossy().as_str(), few).await;
+        migrate(&operator).await;
+        run(address.to_url_lossy().as_str(), MAKE_ROLE.to_owned())
             .await
-            .unwrap_or_else(|error| panic!("cannot open {url}: {error}"));
-        db.migrate()
-            .await
-            .unwrap_or_else(|error| panic!("cannot migrate {url}: {error}"));
-        Self { db, url, leftover }
+            .expect("a role for the application");
+        operator.grant_to_application(APP_ROLE).await.expect("its rights");
+        let url = address.username(APP_ROLE).password(APP_ROLE).to_url_lossy().to_string();
+        Self {
+            db: open(&url, PoolOptions::default()).await,
+            operator,
+            url,
+            leftover: Leftover::Database { server, name },
+        }
     }
 
     /// The same database as another replica opens it.
@@ -107,16 +121,77 @@ impl Scratch {
         .unwrap_or_else(|error| panic!("event {seq}: {error}"))
     }
 
+    /// All that is stored, to search for what must not be: the files of SQLite, every row of PostgreSQL.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub async fn everything_stored(&self) -> Vec<u8> {
+        if let Leftover::Folder(folder) = &self.leftover {
+            let files = std::fs::read_dir(folder).expect("the folder of the database");
+            let read = |file: std::io::Result<std::fs::DirEntry>| std::fs::read(file.expect("a file").path());
+            return files
+                .flat_map(|file| read(file).expect("a file that can be read"))
+                .collect();
+        }
+        let crate::sql::Either::Postgres(pool) = self.operator.read() else {
+            return Vec::new();
+        };
+        let tables: Vec<(String,)> =
+            sqlx::query_as("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")
+                .fetch_all(pool)
+                .await
+                .expect("the tables");
+        let mut stored = Vec::new();
+        for (table,) in tables {
+            let rows = AssertSqlSafe(format!("SELECT t::text FROM {table} t"));
+            let rows: Vec<(String,)> = sqlx::query_as(rows).fetch_all(pool).await.expect("its rows");
+            stored.extend(rows.into_iter().flat_map(|(row,)| row.into_bytes()));
+        }
+        stored
+    }
+
+    /// Runs a statement as the application's role, behind the store's back.
+    ///
+    /// # Errors
+    /// What the database answers.
+    pub async fn as_application(&self, statement: &str) -> Result<u64, String> {
+        let statement = AssertSqlSafe(statement.to_owned());
+        crate::sql::on!(self.db.write(), c => c.execute(statement).await.map(|done| done.rows_affected()))
+            .map_err(|error| error.to_string())
+    }
+
+    /// The owner's connection, on PostgreSQL.
+    pub const fn operator(&self) -> &Db {
+        &self.operator
+    }
+
     /// Runs a statement behind the store's back, as an operator at the database's own prompt could.
     ///
     /// # Errors
     /// What the database answers.
     pub async fn tamper(&self, statement: &str) -> Result<u64, String> {
         let statement = AssertSqlSafe(statement.to_owned());
-        crate::sql::on!(self.db.write(), c => c.execute(statement).await.map(|done| done.rows_affected()))
+        crate::sql::on!(self.operator.write(), c => c.execute(statement).await.map(|done| done.rows_affected()))
             .map_err(|error| error.to_string())
     }
 }
+
+async fn open(url: &str, options: PoolOptions) -> Db {
+    Db::connect(url, options)
+        .await
+        .unwrap_or_else(|error| panic!("cannot open {url}: {error}"))
+}
+
+async fn migrate(db: &Db) {
+    db.migrate()
+        .await
+        .unwrap_or_else(|error| panic!("cannot migrate {db:?}: {error}"));
+}
+
+/// The application's role on the test server; it stays there.
+const APP_ROLE: &str = "tidegate_app";
+const MAKE_ROLE: &str = "DO $$ BEGIN CREATE ROLE tidegate_app LOGIN PASSWORD 'tidegate_app'; \
+     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";
 
 impl Drop for Scratch {
     fn drop(&mut self) {

@@ -2,19 +2,30 @@
 
 use crate::{
     Db, Result,
-    changes::{Change, announcement},
+    changes::{Change, Changed, announcements},
     sql::{Either, on},
 };
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
-use tidegate_domain::Timestamp;
+use tidegate_domain::{ReleaseId, Timestamp};
 
-/// On SQLite the one writer; on PostgreSQL READ COMMITTED with rows locked as they are read. Append audit events last:
-/// from there on every other writer waits for this commit.
+/// On SQLite the one writer; on PostgreSQL READ COMMITTED with rows locked as they are read.
+///
+/// # The order of locks
+/// Whoever takes rows in another order than others may wait for someone who waits for them, and PostgreSQL then ends one
+/// of the two ([`crate::Conflict::Busy`]). All transactions take them in this order, leaving out what they do not need:
+///
+/// 1. what happens once only, sessions, people, pushes and runs;
+/// 2. the release, then its gates;
+/// 3. rows of `work`, all that are needed in one call and so in the order of their ids ([`Tx::wake_lane`],
+///    [`Tx::wake_releases`], a claim): wake first, decide then;
+/// 4. the deployment, then its lane;
+/// 5. the audit log. From there on every other writer waits for this commit, so it comes last. Only a new deployment is
+///    inserted after it, and waits for nobody.
 pub struct Tx {
     inner: Either<Transaction<'static, Sqlite>, Transaction<'static, Postgres>>,
     db: Db,
     now: Timestamp,
-    changes: Vec<Change>,
+    changed: Changed,
 }
 
 impl std::fmt::Debug for Tx {
@@ -33,7 +44,7 @@ impl Tx {
             inner,
             db,
             now: Timestamp::default(),
-            changes: Vec::new(),
+            changed: Changed::default(),
         };
         tx.now = tx.clock().await?;
         Ok(tx)
@@ -44,15 +55,14 @@ impl Tx {
         self.now
     }
 
-    /// Makes everything visible, then tells [`Db::changes`].
+    /// Makes everything visible, then tells [`Db::changes`] and [`Db::news`].
     ///
     /// # Errors
     /// When the database went away; whether the transaction was kept is then not known.
     pub async fn commit(mut self) -> Result<()> {
-        let changes = std::mem::take(&mut self.changes);
+        let changed = std::mem::take(&mut self.changed);
         if self.db.is_postgres() {
-            for change in &changes {
-                let payload = announcement(change, self.now);
+            for payload in announcements(&changed, self.now) {
                 on!(self.conn(), c => {
                     sqlx::query("SELECT pg_notify('tidegate_changes', $1)").bind(payload).execute(c).await.map(drop)
                 })?;
@@ -62,7 +72,7 @@ impl Tx {
             Either::Sqlite(transaction) => transaction.commit().await?,
             Either::Postgres(transaction) => transaction.commit().await?,
         }
-        self.db.hub().committed(changes);
+        self.db.hub().committed(changed);
         Ok(())
     }
 
@@ -85,8 +95,20 @@ impl Tx {
         if self.db.is_postgres() { postgres } else { sqlite }
     }
 
+    pub(crate) fn is_postgres(&self) -> bool {
+        self.db.is_postgres()
+    }
+
     pub(crate) fn changed(&mut self, change: Change) {
-        self.changes.push(change);
+        self.changed.deployments.push(change);
+    }
+
+    pub(crate) fn released(&mut self, release: ReleaseId) {
+        self.changed.release(release);
+    }
+
+    pub(crate) fn logged(&mut self, seq: i64) {
+        self.changed.audit = Some(seq);
     }
 }
 

@@ -245,6 +245,7 @@ pub(crate) fn catalog() -> Catalog {
                 refs: vec!["refs/heads/main".to_owned()],
                 workflows: Vec::new(),
                 environments: Vec::new(),
+                other_commits: false,
             },
             targets: vec![
                 target(staging(), Policy::default()),

@@ -1,7 +1,8 @@
 //! Security headers (R27).
 
-use crate::world::{Wishes, World};
+use crate::world::{Base, Wishes, World};
 use reqwest::{Response, StatusCode};
+use tidegate_server::service::health::Health;
 
 fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
     answer.headers().get(name).map_or("", |value| value.to_str().unwrap())
@@ -88,4 +89,52 @@ async fn an_address_that_leads_nowhere_gets_a_page_and_a_program_gets_a_problem(
         world.get("/readyz").send().await.unwrap().status(),
         StatusCode::SERVICE_UNAVAILABLE
     );
+}
+
+#[tokio::test]
+async fn a_page_that_says_no_has_the_frame_theme_and_style_of_every_page() {
+    let world = World::new().await;
+    let session = world.sign_in("ada-acme").await;
+    let cookies = format!("{session}; theme=dark");
+    let missing = world.get("/nothing").header("cookie", &cookies).send().await.unwrap();
+    assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    let missing = missing.text().await.unwrap();
+    for part in [
+        "data-theme=\"dark\"",
+        "ada-acme",
+        "href=\"/inbox\"",
+        "There is nothing at this address.",
+        "<main",
+    ] {
+        assert!(missing.contains(part), "{part} not in {missing}");
+    }
+    let elsewhere = world
+        .post("/theme")
+        .header("cookie", &cookies)
+        .header("origin", "https://evil.test")
+        .form(&[("theme", "light")])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(elsewhere.status(), StatusCode::FORBIDDEN);
+    let elsewhere = elsewhere.text().await.unwrap();
+    assert!(
+        elsewhere.contains("another site") && elsewhere.contains("ada-acme"),
+        "{elsewhere}"
+    );
+    let stranger = world.get("/nothing").send().await.unwrap().text().await.unwrap();
+    assert!(!stranger.contains("href=\"/inbox\""), "{stranger}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r20_readiness_warns_when_the_server_could_rewrite_the_log() {
+    let world = World::with(Wishes {
+        base: Base::Postgres,
+        ..Wishes::default()
+    })
+    .await;
+    let ready: serde_json::Value = world.get("/readyz").send().await.unwrap().json().await.unwrap();
+    assert_eq!(ready, serde_json::json!({ "ready": true }));
+    let as_owner = Health::new(world.scratch.operator().clone());
+    assert!(as_owner.check().await.unwrap().unwrap().contains("--app-role"));
 }

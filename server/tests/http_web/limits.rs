@@ -58,7 +58,7 @@ async fn r34_a_person_approves_thirty_times_a_minute_at_most_by_page_and_api_tog
             .unwrap();
         assert_eq!(answer.status(), StatusCode::CONFLICT);
     }
-    let form = [("revision", "0")];
+    let form = [("revision", "0"), ("comment", "looks good so far")];
     let refused = world
         .post(&format!("{page}/approve"))
         .header("cookie", &ben)
@@ -68,6 +68,16 @@ async fn r34_a_person_approves_thirty_times_a_minute_at_most_by_page_and_api_tog
         .unwrap();
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     assert!(refused.headers().contains_key("retry-after"));
+    let said = refused.text().await.unwrap();
+    assert!(
+        said.contains("too many") && said.contains(&format!("href=\"{page}\"")),
+        "{said}"
+    );
+    let kept = world.session_data(&ben).await;
+    assert_eq!(
+        kept["flash"]["kept"]["comment"], "looks good so far",
+        "no typed text is lost"
+    );
     let other = world
         .post(&format!("{page}/approve"))
         .header("cookie", &ada)
@@ -122,4 +132,21 @@ async fn r34_a_client_that_sends_its_request_drop_by_drop_is_hung_up_on() {
     assert!(read.is_ok(), "the connection was still open after 5 s");
     let answer = String::from_utf8_lossy(&answer).into_owned();
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[tokio::test]
+async fn r34_a_client_that_sends_its_body_drop_by_drop_is_answered_without_it() {
+    let world = World::new().await;
+    let mut stream = TcpStream::connect(world.base.trim_start_matches("http://"))
+        .await
+        .unwrap();
+    stream
+        .write_all(b"POST /theme HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\n\r\nthe")
+        .await
+        .unwrap();
+    let mut answer = [0; 12];
+    let read = tokio::time::timeout(Duration::from_secs(15), stream.read_exact(&mut answer)).await;
+    assert!(read.is_ok(), "nothing was answered within 15 s");
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
 }

@@ -1,7 +1,8 @@
 //! The live stream (U3).
 
-use crate::world::World;
+use crate::world::{Base, World};
 use reqwest::{Response, StatusCode};
+use rstest::rstest;
 use std::time::Duration;
 
 /// Reads on until `wanted` came; everything that came so far.
@@ -49,6 +50,33 @@ async fn u03_a_change_is_told_to_whoever_watches() {
     assert!(text.contains("event: deployment"), "{text}");
 }
 
+#[rstest]
+#[case::on_sqlite(Base::Sqlite)]
+#[case::on_postgres(Base::Postgres)]
+#[tokio::test(flavor = "multi_thread")]
+async fn u03_a_reported_release_its_gates_and_the_log_are_told_too(#[case] base: Base) {
+    let world = World::on(base).await;
+    let session = world.sign_in("ada-acme").await;
+    let mut stream = world.get("/events").header("cookie", &session).send().await.unwrap();
+    until(&mut stream, "event: hello").await;
+    let release = world.release().await;
+    let text = until(&mut stream, "event: audit").await;
+    assert!(text.contains(&format!("event: release\ndata: {release}\n")), "{text}");
+    let head = world.db.audit_head().await.unwrap();
+    let text = if text.contains(&format!("data: {head}\n")) {
+        text
+    } else {
+        until(&mut stream, &format!("data: {head}\n")).await
+    };
+    assert!(text.contains("event: audit"), "{text}");
+    let gates = serde_json::json!({ "gates": [{ "gate": "unit-tests", "verdict": "pass" }] });
+    let report = world
+        .post(&format!("/api/v1/releases/{release}/gates"))
+        .bearer_auth(world.ci().await);
+    assert_eq!(report.json(&gates).send().await.unwrap().status(), StatusCode::OK);
+    until(&mut stream, &format!("event: release\ndata: {release}\n")).await;
+}
+
 #[tokio::test]
 async fn r25_the_stream_ends_with_the_session_and_with_the_server() {
     let world = World::new().await;
@@ -66,6 +94,8 @@ async fn r25_the_stream_ends_with_the_session_and_with_the_server() {
         .send()
         .await
         .unwrap();
+    let mut one = one;
+    until(&mut one, "event: signed-out").await;
     assert!(has_ended(one).await);
     world.finish().await;
     assert!(has_ended(other).await);

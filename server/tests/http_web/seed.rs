@@ -58,6 +58,7 @@ pub(crate) fn catalog() -> Catalog {
                 refs: vec!["refs/heads/main".to_owned()],
                 workflows: vec![".github/workflows/release.yml".to_owned()],
                 environments: Vec::new(),
+                other_commits: false,
             },
             targets: vec![
                 target("staging", Vec::new()),
@@ -74,25 +75,28 @@ pub(crate) fn catalog() -> Catalog {
             grant(Role::Deployer, "developers"),
             grant(Role::Approver, "approvers"),
             grant(Role::Auditor, "developers"),
+            grant(Role::Admin, "admins"),
         ],
     }
 }
 
-/// Ada develops, Ben approves, Cleo is in no team.
+/// Ada develops, Ben approves, Cleo is in no team, Dora administers.
 pub(crate) fn seed(public_url: &Url) -> Value {
     json!({
         "users": [
             { "id": 11, "login": "ada-acme", "name": "Ada" },
             { "id": 12, "login": "ben-acme", "name": "Ben" },
             { "id": 13, "login": "cleo-acme" },
+            { "id": 14, "login": "dora-acme" },
         ],
         "orgs": [{
             "id": 90,
             "login": "acme",
-            "members": { "ada-acme": "admin", "ben-acme": "member", "cleo-acme": "member" },
+            "members": { "ada-acme": "admin", "ben-acme": "member", "cleo-acme": "member", "dora-acme": "member" },
             "teams": [
                 { "slug": "developers", "members": ["ada-acme"] },
                 { "slug": "approvers", "members": ["ben-acme"] },
+                { "slug": "admins", "members": ["dora-acme"] },
             ],
         }],
         "oauth_apps": [{

@@ -1,8 +1,11 @@
 //! Webhooks (R29).
 
-use crate::world::{WEBHOOK_SECRET, World};
+use crate::world::{Base, WEBHOOK_SECRET, World};
+use hmac::{Hmac, Mac as _};
 use reqwest::StatusCode;
+use rstest::rstest;
 use serde_json::{Value, json};
+use sha2::Sha256;
 
 async fn send(world: &World, changes: Value) -> Value {
     let mut spec = json!({
@@ -82,4 +85,93 @@ async fn payloads_that_lack_what_we_need_are_acknowledged_and_left_alone() {
         let delivery = send(&world, json!({ "event": event, "payload": payload })).await;
         assert_eq!(delivery["status"], 202, "{event} {payload}");
     }
+}
+
+async fn read(world: &World, release: &str) -> Value {
+    let token = world.ci().await;
+    let path = format!("/api/v1/releases/{release}");
+    world
+        .get(&path)
+        .bearer_auth(token)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap()
+}
+
+#[rstest]
+#[case::on_sqlite(Base::Sqlite)]
+#[case::on_postgres(Base::Postgres)]
+#[tokio::test(flavor = "multi_thread")]
+async fn r29_a_delivery_whose_effect_fails_leaves_no_trace_and_is_taken_when_it_comes_again(#[case] base: Base) {
+    let world = World::on(base).await;
+    let release = world.release().await;
+    let (breaks, mends) = match base {
+        Base::Sqlite => (
+            "CREATE TRIGGER broken BEFORE INSERT ON audit WHEN NEW.kind = 'release.enriched' \
+             BEGIN SELECT RAISE(ABORT, 'broken'); END",
+            "DROP TRIGGER broken",
+        ),
+        Base::Postgres => (
+            "ALTER TABLE audit ADD CONSTRAINT broken CHECK (kind <> 'release.enriched') NOT VALID",
+            "ALTER TABLE audit DROP CONSTRAINT broken",
+        ),
+    };
+    let before = world.events().await;
+    world.scratch.tamper(breaks).await.unwrap();
+    let delivery = send(&world, json!({ "pusher": "ben-acme" })).await;
+    assert_eq!(delivery["status"], 503, "{delivery}");
+    assert_eq!(world.events().await, before, "not even that it came");
+    world.scratch.tamper(mends).await.unwrap();
+    let path = format!("/webhooks/{}/redeliver", delivery["delivery"].as_str().unwrap());
+    let again = world.control(&path, Value::Null).await;
+    assert_eq!(again["status"], 202, "{again}");
+    assert_eq!(read(&world, &release).await["pusher"]["login"], "ben-acme");
+}
+
+#[rstest]
+#[case::on_sqlite(Base::Sqlite)]
+#[case::on_postgres(Base::Postgres)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_knows_its_run_and_its_push_even_when_github_was_faster_than_ci(#[case] base: Base) {
+    let world = World::on(base).await;
+    for event in ["push", "workflow_run"] {
+        let delivery = send(&world, json!({ "event": event, "pusher": "ben-acme", "run_id": 8801 })).await;
+        assert_eq!(delivery["status"], 202, "{delivery}");
+    }
+    let release = world.release().await;
+    let seen = read(&world, &release).await;
+    assert_eq!(
+        (&seen["run_id"], &seen["actor"]["login"]),
+        (&json!(8801), &json!("ada-acme")),
+        "{seen}"
+    );
+    assert!(seen["run_url"].as_str().unwrap().ends_with("/8801"), "{seen}");
+    assert_eq!(seen["pusher"]["login"], "ben-acme");
+}
+
+#[tokio::test]
+async fn r29_a_delivery_without_an_id_is_refused_and_swallows_no_other() {
+    let world = World::new().await;
+    let body = br#"{"zen":"Keep it logically awesome."}"#;
+    let mut mac = Hmac::<Sha256>::new_from_slice(WEBHOOK_SECRET.as_bytes()).unwrap();
+    mac.update(body);
+    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    for id in [None, Some("")] {
+        let post = world
+            .post("/webhooks/github")
+            .header("x-hub-signature-256", &signature)
+            .header("x-github-event", "ping")
+            .body(body.to_vec());
+        let post = match id {
+            Some(id) => post.header("x-github-delivery", id),
+            None => post,
+        };
+        assert_eq!(post.send().await.unwrap().status(), StatusCode::BAD_REQUEST, "{id:?}");
+    }
+    assert_eq!(world.events().await.len(), 0);
+    let taken = send(&world, json!({ "event": "ping" })).await;
+    assert_eq!(taken["status"], 202, "{taken}");
 }

@@ -7,7 +7,6 @@ use crate::{
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect::Policy as Redirects};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
-use tempfile::TempDir;
 use tidegate_adapters::{ActionsOidc, GithubClient, GithubOauth, GithubOptions, OauthOptions};
 use tidegate_app::portal::Portal;
 use tidegate_sandbox::{Options, Sandbox};
@@ -18,7 +17,7 @@ use tidegate_server::{
         sessions::Sessions,
     },
 };
-use tidegate_store::{Db, PoolOptions};
+use tidegate_store::{Db, testing::Scratch};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -26,7 +25,7 @@ use url::Url;
 pub(crate) const WEBHOOK_SECRET: &str = "canary-webhook-secret";
 pub(crate) const CLIENT_SECRET: &str = "canary-client-secret";
 pub(crate) const DIGEST: &str = "sha256:a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
-pub(crate) const SERVICE_TOKEN: &str = "ghp_sandbox_service";
+pub(crate) const SERVICE_TOKEN: &str = "ghp_canary_service";
 
 pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
@@ -34,10 +33,19 @@ pub(crate) struct World {
     pub(crate) base: String,
     pub(crate) stop: CancellationToken,
     pub(crate) sessions: Sessions,
-    pub(crate) folder: TempDir,
+    pub(crate) services: Services,
+    pub(crate) catalog: CatalogHandle,
     pub(crate) public_url: Url,
+    pub(crate) scratch: Scratch,
     http: Client,
-    serving: JoinHandle<std::io::Result<()>>,
+    serving: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Base {
+    #[default]
+    Sqlite,
+    Postgres,
 }
 
 /// What a test wants otherwise.
@@ -46,6 +54,9 @@ pub(crate) struct Wishes {
     pub(crate) public_url: Option<&'static str>,
     pub(crate) rates: Rates,
     pub(crate) timeouts: Timeouts,
+    pub(crate) base: Base,
+    /// The test starts a server itself, at [`World::base`].
+    pub(crate) elsewhere: bool,
 }
 
 impl Default for Wishes {
@@ -60,6 +71,8 @@ impl Default for Wishes {
                 ci_exchange: many,
             },
             timeouts: Timeouts::default(),
+            base: Base::default(),
+            elsewhere: false,
         }
     }
 }
@@ -69,8 +82,15 @@ impl World {
         Self::with(Wishes::default()).await
     }
 
+    pub(crate) async fn on(base: Base) -> Self {
+        Self::with(Wishes {
+            base,
+            ..Wishes::default()
+        })
+        .await
+    }
+
     pub(crate) async fn with(wishes: Wishes) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::start(Options::recorded()).await.unwrap();
         let http = Client::builder()
             .no_proxy()
@@ -83,9 +103,11 @@ impl World {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let public_url = Url::parse(wishes.public_url.unwrap_or(&base)).unwrap();
 
-        let db_url = format!("sqlite://{}", folder.path().join("tidegate.db").display());
-        let db = Db::connect(&db_url, PoolOptions::default()).await.unwrap();
-        db.migrate().await.unwrap();
+        let scratch = match wishes.base {
+            Base::Sqlite => Scratch::sqlite().await,
+            Base::Postgres => Scratch::postgres().await,
+        };
+        let db = scratch.db.clone();
 
         let github_url = Url::parse(&sandbox.github_url()).unwrap();
         let github = GithubClient::new(GithubOptions {
@@ -122,9 +144,9 @@ impl World {
         let portal: Arc<dyn Portal> = Arc::new(services.clone());
         let state = HttpState::new(Parts {
             ci: CiSessions::new(db.clone(), catalog.clone(), services.clone(), bridge, key),
-            services,
+            services: services.clone(),
             portal,
-            catalog,
+            catalog: catalog.clone(),
             sessions: sessions.clone(),
             once: Once::new(db.clone()),
             live: Live::new(db.clone()),
@@ -138,15 +160,17 @@ impl World {
             stop: stop.clone(),
         })
         .unwrap();
-        let serving = tokio::spawn(serve(listener, state, wishes.timeouts));
+        let serving = (!wishes.elsewhere).then(|| tokio::spawn(serve(listener, state, wishes.timeouts)));
         let world = Self {
             sandbox,
             db,
             base,
             stop,
             sessions,
-            folder,
+            services,
+            catalog,
             public_url,
+            scratch,
             http,
             serving,
         };
@@ -236,7 +260,12 @@ impl World {
 
     /// A bearer token for the API.
     pub(crate) async fn ci(&self) -> String {
-        let answer = self.exchange(&self.actions_token(json!({})).await).await;
+        self.ci_for(json!({})).await
+    }
+
+    /// As [`World::ci`], of a run with other facts.
+    pub(crate) async fn ci_for(&self, changes: Value) -> String {
+        let answer = self.exchange(&self.actions_token(changes).await).await;
         assert_eq!(answer.status(), StatusCode::CREATED);
         let body: Value = answer.json().await.unwrap();
         body["token"].as_str().unwrap().to_owned()
@@ -295,7 +324,30 @@ impl World {
     /// Stops the server and waits for its end.
     pub(crate) async fn finish(self) {
         self.stop.cancel();
-        self.serving.await.unwrap().unwrap();
+        if let Some(serving) = self.serving {
+            serving.await.unwrap().unwrap();
+        }
+    }
+
+    /// What a session carries to the next page.
+    pub(crate) async fn session_data(&self, session: &str) -> Value {
+        let token = session.trim_start_matches("tidegate=");
+        let roles = tidegate_server::service::people::Roles::LastKnown;
+        self.sessions.current(token, roles).await.unwrap().unwrap().data
+    }
+
+    /// GitHub's API, its pages, or nothing is down.
+    pub(crate) async fn github(&self, faults: Value) {
+        self.control_by(Method::PUT, "/faults", faults).await;
+    }
+
+    /// What GitHub said of someone's teams, it said so long ago.
+    pub(crate) async fn roles_of(&self, person: i64, millis_ago: i64) {
+        let mut known = self.db.person(person).await.unwrap().unwrap();
+        known.teams_checked_at = self.db.now().await.unwrap().plus_millis(-millis_ago);
+        let mut tx = self.db.begin().await.unwrap();
+        tx.put_person(&known).await.unwrap();
+        tx.commit().await.unwrap();
     }
 }
 

@@ -185,6 +185,7 @@ impl Teller<'_> {
             authors: vec![author.clone()],
             pusher: Some(author.clone()),
             actor: Some(author.clone()),
+            reruns: Vec::new(),
             commits: vec![Commit {
                 title: commit.message.lines().next().unwrap_or_default().to_owned(),
                 author: author.clone(),

@@ -1,11 +1,14 @@
 //! The audit log, to be read.
 
 use super::{
-    extract::{Caller, Filters, given},
-    model::EventList,
+    extract::{Caller, Filters, given, id},
+    model::{EventList, EventShape},
 };
 use crate::http::{HttpState, problem::Problem};
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::{Path, State},
+};
 use serde::Deserialize;
 use tidegate_app::model::AuditFilter;
 use utoipa::IntoParams;
@@ -53,7 +56,7 @@ pub(crate) struct EventFilter {
 )]
 pub(crate) async fn events(
     State(state): State<HttpState>,
-    Caller(actor): Caller,
+    caller: Caller,
     Filters(filter): Filters<EventFilter>,
 ) -> Result<Json<EventList>, Problem> {
     let filter = AuditFilter {
@@ -66,7 +69,30 @@ pub(crate) async fn events(
         to: given("to", filter.to)?,
         before: filter.before,
     };
-    let page = state.portal.audit(&actor, filter).await?;
+    let page = state.portal.audit(&caller.actor, filter).await?;
     let items = page.events.iter().map(Into::into).collect();
     Ok(Json(EventList { items, next: page.next }))
+}
+
+/// One event of the audit log.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit/{seq}",
+    tag = "audit",
+    params(("seq" = i64, Path, description = "Number of an event", minimum = 1)),
+    responses(
+        (status = 200, description = "The event", body = EventShape),
+        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such event", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn one(
+    State(state): State<HttpState>,
+    caller: Caller,
+    Path(seq): Path<String>,
+) -> Result<Json<EventShape>, Problem> {
+    let event = state.services.audit_event(&caller.actor, id(&seq, "event")?).await?;
+    Ok(Json((&event).into()))
 }

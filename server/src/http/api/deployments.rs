@@ -1,11 +1,14 @@
 //! Deployments, and what people decide about them.
 
 use super::{
-    extract::{Caller, Filters, JsonBody, given, id, member},
-    model::{ApprovalGiven, DeploymentDetail, DeploymentList, DeploymentRequest, DeploymentState, Reason},
-    once::{Reply, once},
+    extract::{Caller, Confirmed, Filters, JsonBody, given, id, member},
+    model::{ApprovalGiven, DeploymentDetail, DeploymentList, DeploymentRequest, DeploymentState, Reason, Story},
+    once::{Call, Done, json},
 };
-use crate::http::{HttpState, problem::Problem};
+use crate::{
+    http::{HttpState, problem::Problem},
+    service::Services,
+};
 use axum::{
     Json,
     extract::{Path, State},
@@ -13,14 +16,28 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use tidegate_app::model::{HistoryFilter, NewDeployment};
+use tidegate_app::{
+    model::{HistoryFilter, NewDeployment},
+    portal::Portal as _,
+};
 use tidegate_domain::{StateName, access::Actor, id::DeploymentId, revision::RevisionHash};
 use utoipa::IntoParams;
 
 /// The deployment as it is now, for an answer.
-async fn shown(state: &HttpState, actor: &Actor, id: DeploymentId) -> Result<DeploymentDetail, Problem> {
+async fn shown(state: &HttpState, actor: &Actor, deployment: &str) -> Result<String, Problem> {
+    json(&detail(state, actor, id(deployment, "deployment")?).await?)
+}
+
+async fn detail(state: &HttpState, actor: &Actor, id: DeploymentId) -> Result<DeploymentDetail, Problem> {
     let page = state.portal.deployment(actor, id).await?;
     Ok(DeploymentDetail::from(&page))
+}
+
+fn done(id: DeploymentId, status: StatusCode) -> Done {
+    Done {
+        id: id.to_string(),
+        status,
+    }
 }
 
 /// Brings a release to an environment: asks for its approvals, and goes when they are there.
@@ -45,20 +62,30 @@ async fn shown(state: &HttpState, actor: &Actor, id: DeploymentId) -> Result<Dep
 )]
 pub(crate) async fn request(
     State(state): State<HttpState>,
-    Caller(actor): Caller,
+    Confirmed(caller): Confirmed,
     headers: HeaderMap,
     body: JsonBody<DeploymentRequest>,
 ) -> Response {
-    let work = Box::pin(async {
+    let asked = body.value;
+    let call = Call {
+        state: &state,
+        caller: &caller,
+        operation: "POST deployments".to_owned(),
+        headers: &headers,
+        body: &body.raw,
+        status: StatusCode::CREATED,
+    };
+    let work = async |services: Services| {
         let new = NewDeployment {
-            release: member("release", &body.value.release)?,
-            environment: member("environment", &body.value.environment)?,
-            reason: body.value.reason.filter(|reason| !reason.trim().is_empty()),
+            release: member("release", &asked.release)?,
+            environment: member("environment", &asked.environment)?,
+            reason: asked.reason.filter(|reason| !reason.trim().is_empty()),
         };
-        let id = state.portal.request(&actor, new).await?;
-        Reply::new(StatusCode::CREATED, &shown(&state, &actor, id).await?)
-    });
-    once(&state, &actor, "POST deployments", &headers, &body.raw, work).await
+        let id = services.request(&caller.actor, new).await?;
+        Ok(done(id, StatusCode::CREATED))
+    };
+    call.once(work, async |id| shown(&state, &caller.actor, &id).await)
+        .await
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -102,7 +129,7 @@ pub(crate) struct DeploymentFilter {
 )]
 pub(crate) async fn list(
     State(state): State<HttpState>,
-    Caller(actor): Caller,
+    caller: Caller,
     Filters(filter): Filters<DeploymentFilter>,
 ) -> Result<Json<DeploymentList>, Problem> {
     let filter = HistoryFilter {
@@ -115,7 +142,7 @@ pub(crate) async fn list(
         text: filter.text,
         after: given("after", filter.after)?,
     };
-    let history = state.portal.history(&actor, filter).await?;
+    let history = state.portal.history(&caller.actor, filter).await?;
     let items = history.items.iter().map(Into::into).collect();
     Ok(Json(DeploymentList {
         items,
@@ -139,10 +166,39 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn one(
     State(state): State<HttpState>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path(deployment): Path<String>,
 ) -> Result<Json<DeploymentDetail>, Problem> {
-    Ok(Json(shown(&state, &actor, id(&deployment, "deployment")?).await?))
+    Ok(Json(
+        detail(&state, &caller.actor, id(&deployment, "deployment")?).await?,
+    ))
+}
+
+/// Everything that happened to one deployment.
+#[utoipa::path(
+    get,
+    path = "/api/v1/deployments/{id}/events",
+    tag = "deployments",
+    params(("id" = String, Path, description = "Id of a deployment", format = "uuid")),
+    responses(
+        (status = 200, description = "Its events of the audit log", body = Story),
+        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such deployment", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn events(
+    State(state): State<HttpState>,
+    caller: Caller,
+    Path(deployment): Path<String>,
+) -> Result<Json<Story>, Problem> {
+    let page = state
+        .portal
+        .deployment(&caller.actor, id(&deployment, "deployment")?)
+        .await?;
+    let items = page.events.iter().map(Into::into).collect();
+    Ok(Json(Story { items }))
 }
 
 /// Approves the revision that was seen. Only people approve.
@@ -171,24 +227,33 @@ pub(crate) async fn one(
 )]
 pub(crate) async fn approve(
     State(state): State<HttpState>,
-    Caller(actor): Caller,
+    Confirmed(caller): Confirmed,
     Path(deployment): Path<String>,
     headers: HeaderMap,
     body: JsonBody<ApprovalGiven>,
 ) -> Response {
-    let operation = format!("POST deployments/{deployment}/approve");
-    let work = Box::pin(async {
+    let given = body.value;
+    let call = Call {
+        state: &state,
+        caller: &caller,
+        operation: format!("POST deployments/{deployment}/approve"),
+        headers: &headers,
+        body: &body.raw,
+        status: StatusCode::OK,
+    };
+    let work = async |services: Services| {
         let id: DeploymentId = id(&deployment, "deployment")?;
-        if let Some(person) = actor.person() {
+        if let Some(person) = caller.actor.person() {
             let checked = state.limits.approve.check(&person.id);
             checked.map_err(|many| Problem::too_many(many.retry_after))?;
         }
-        let comment = body.value.comment.filter(|comment| !comment.trim().is_empty());
-        let seen = RevisionHash(body.value.revision);
-        state.portal.approve(&actor, id, seen, comment).await?;
-        Reply::new(StatusCode::OK, &shown(&state, &actor, id).await?)
-    });
-    once(&state, &actor, &operation, &headers, &body.raw, work).await
+        let comment = given.comment.filter(|comment| !comment.trim().is_empty());
+        let seen = RevisionHash(given.revision);
+        services.approve(&caller.actor, id, seen, comment).await?;
+        Ok(done(id, StatusCode::OK))
+    };
+    call.once(work, async |id| shown(&state, &caller.actor, &id).await)
+        .await
 }
 
 /// Rejects a deployment that waits for approval.
@@ -216,18 +281,27 @@ pub(crate) async fn approve(
 )]
 pub(crate) async fn reject(
     State(state): State<HttpState>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path(deployment): Path<String>,
     headers: HeaderMap,
     body: JsonBody<Reason>,
 ) -> Response {
-    let operation = format!("POST deployments/{deployment}/reject");
-    let work = Box::pin(async {
+    let given = body.value;
+    let call = Call {
+        state: &state,
+        caller: &caller,
+        operation: format!("POST deployments/{deployment}/reject"),
+        headers: &headers,
+        body: &body.raw,
+        status: StatusCode::OK,
+    };
+    let work = async |services: Services| {
         let id: DeploymentId = id(&deployment, "deployment")?;
-        state.portal.reject(&actor, id, body.value.reason).await?;
-        Reply::new(StatusCode::OK, &shown(&state, &actor, id).await?)
-    });
-    once(&state, &actor, &operation, &headers, &body.raw, work).await
+        services.reject(&caller.actor, id, given.reason).await?;
+        Ok(done(id, StatusCode::OK))
+    };
+    call.once(work, async |id| shown(&state, &caller.actor, &id).await)
+        .await
 }
 
 /// Cancels a deployment that has not started.
@@ -255,18 +329,27 @@ pub(crate) async fn reject(
 )]
 pub(crate) async fn cancel(
     State(state): State<HttpState>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path(deployment): Path<String>,
     headers: HeaderMap,
     body: JsonBody<Reason>,
 ) -> Response {
-    let operation = format!("POST deployments/{deployment}/cancel");
-    let work = Box::pin(async {
+    let given = body.value;
+    let call = Call {
+        state: &state,
+        caller: &caller,
+        operation: format!("POST deployments/{deployment}/cancel"),
+        headers: &headers,
+        body: &body.raw,
+        status: StatusCode::OK,
+    };
+    let work = async |services: Services| {
         let id: DeploymentId = id(&deployment, "deployment")?;
-        state.portal.cancel(&actor, id, body.value.reason).await?;
-        Reply::new(StatusCode::OK, &shown(&state, &actor, id).await?)
-    });
-    once(&state, &actor, &operation, &headers, &body.raw, work).await
+        services.cancel(&caller.actor, id, given.reason).await?;
+        Ok(done(id, StatusCode::OK))
+    };
+    call.once(work, async |id| shown(&state, &caller.actor, &id).await)
+        .await
 }
 
 /// Rolls back. One in flight is stopped; for one that succeeded, a new deployment of the release before it is returned.
@@ -294,16 +377,25 @@ pub(crate) async fn cancel(
 )]
 pub(crate) async fn roll_back(
     State(state): State<HttpState>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path(deployment): Path<String>,
     headers: HeaderMap,
     body: JsonBody<Reason>,
 ) -> Response {
-    let operation = format!("POST deployments/{deployment}/roll-back");
-    let work = Box::pin(async {
+    let given = body.value;
+    let call = Call {
+        state: &state,
+        caller: &caller,
+        operation: format!("POST deployments/{deployment}/roll-back"),
+        headers: &headers,
+        body: &body.raw,
+        status: StatusCode::OK,
+    };
+    let work = async |services: Services| {
         let id: DeploymentId = id(&deployment, "deployment")?;
-        let id = state.portal.roll_back(&actor, id, body.value.reason).await?;
-        Reply::new(StatusCode::OK, &shown(&state, &actor, id).await?)
-    });
-    once(&state, &actor, &operation, &headers, &body.raw, work).await
+        let going = services.roll_back(&caller.actor, id, given.reason).await?;
+        Ok(done(going, StatusCode::OK))
+    };
+    call.once(work, async |id| shown(&state, &caller.actor, &id).await)
+        .await
 }

@@ -2,7 +2,11 @@
 
 use crate::{
     http::{HttpState, guard, problem::Problem, session},
-    service::ci::CiError,
+    service::{
+        Acting, OnceKey, Services,
+        ci::{CiCaller, CiError},
+        people::{Known, Roles},
+    },
 };
 use axum::{
     body::Bytes,
@@ -14,24 +18,88 @@ use serde_json::Value;
 use std::str::FromStr;
 use tidegate_domain::access::Actor;
 
-/// Who calls: CI by its bearer token, or a person by their session. Where there is a bearer token, cookies are not looked
-/// at.
-pub(crate) struct Caller(pub(crate) Actor);
+/// Who calls: CI by its bearer token, or a person by their session with the last known roles. Where there is a bearer
+/// token, cookies are not looked at.
+pub(crate) struct Caller {
+    pub(crate) actor: Actor,
+    by: By,
+}
+
+/// The same; a person's roles were confirmed by GitHub within the last minute. For what brings something to production
+/// (R5).
+pub(crate) struct Confirmed(pub(crate) Caller);
+
+/// A person, for what programs may not do.
+pub(crate) struct Someone(pub(crate) Known);
+
+enum By {
+    Run(CiCaller),
+    Session(Known),
+}
+
+impl Caller {
+    async fn of(parts: &Parts, state: &HttpState, roles: Roles) -> Result<Self, Problem> {
+        if guard::has_bearer(&parts.headers) {
+            let run = state.ci.caller(bearer(&parts.headers)?).await.map_err(ci_problem)?;
+            return Ok(Self {
+                actor: run.actor.clone(),
+                by: By::Run(run),
+            });
+        }
+        match session::of(state, &parts.headers, roles).await? {
+            Some(current) => Ok(Self {
+                actor: current.known.actor(),
+                by: By::Session(current.known),
+            }),
+            None => Err(Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "sign in: CI exchanges its Actions token at POST /api/v1/ci/session, people use their session",
+            )),
+        }
+    }
+
+    /// The use cases for this call, under its key if it has one.
+    pub(crate) fn services(&self, state: &HttpState, once: Option<OnceKey>) -> Services {
+        let roles_as_of = match &self.by {
+            By::Session(known) => known.as_of,
+            By::Run(_) => None,
+        };
+        state.services.acting(Acting { roles_as_of, once })
+    }
+
+    /// The workflow run that calls; `None` for a person.
+    pub(crate) const fn run(&self) -> Option<&CiCaller> {
+        match &self.by {
+            By::Run(run) => Some(run),
+            By::Session(_) => None,
+        }
+    }
+}
 
 impl FromRequestParts<HttpState> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, Problem> {
-        if guard::has_bearer(&parts.headers) {
-            let token = bearer(&parts.headers)?;
-            return state.ci.actor(token).await.map(Self).map_err(ci_problem);
-        }
-        match session::of(state, &parts.headers, session::purpose(&parts.method)).await? {
-            Some(current) => Ok(Self(current.known.actor())),
-            None => Err(Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "sign in: CI exchanges its Actions token at POST /api/v1/ci/session, people use their session",
-            )),
+        Self::of(parts, state, Roles::LastKnown).await
+    }
+}
+
+impl FromRequestParts<HttpState> for Confirmed {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, Problem> {
+        Caller::of(parts, state, Roles::Confirmed).await.map(Self)
+    }
+}
+
+impl FromRequestParts<HttpState> for Someone {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, Problem> {
+        let caller = Caller::of(parts, state, Roles::LastKnown).await?;
+        match caller.by {
+            By::Session(known) => Ok(Self(known)),
+            By::Run(_) => Err(Problem::new(StatusCode::FORBIDDEN, "only a person may do this")),
         }
     }
 }

@@ -11,6 +11,7 @@ mod model;
 mod once;
 mod reading;
 mod releases;
+mod sessions;
 
 use super::{HttpState, problem::Problem};
 use axum::{
@@ -47,8 +48,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
         (name = "ci", description = "Signing in from a workflow run"),
         (name = "releases", description = "Releases and their gates"),
         (name = "deployments", description = "Deployments and decisions about them"),
-        (name = "catalogue", description = "Services and environments"),
+        (name = "catalogue", description = "Services and environments, and what runs there"),
         (name = "audit", description = "The audit log"),
+        (name = "sessions", description = "Who is signed in, for administrators"),
     )
 )]
 struct Document;
@@ -99,13 +101,20 @@ fn documented() -> OpenApiRouter<HttpState> {
         .routes(routes!(releases::report_gates))
         .routes(routes!(deployments::list, deployments::request))
         .routes(routes!(deployments::one))
+        .routes(routes!(deployments::events))
         .routes(routes!(deployments::approve))
         .routes(routes!(deployments::reject))
         .routes(routes!(deployments::cancel))
         .routes(routes!(deployments::roll_back))
+        .routes(routes!(reading::inbox))
         .routes(routes!(reading::services))
+        .routes(routes!(reading::service))
         .routes(routes!(reading::environments))
         .routes(routes!(audit::events))
+        .routes(routes!(audit::one))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::end))
+        .routes(routes!(sessions::end_all))
 }
 
 /// The OpenAPI 3.1 document.

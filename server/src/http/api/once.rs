@@ -1,17 +1,18 @@
 //! `Idempotency-Key`: the same POST again gets the first answer, whatever became of the connection in between.
 //!
-//! A key belongs to its caller and its operation. Answers are kept unless the server itself failed: then nothing was
-//! done, and the same key may try again.
+//! A key belongs to its caller and its operation. What came of a request is noted in the transaction that did it, so it
+//! is done once even if the process ends before it answers; the answer is made afterwards and kept. Refusals are kept,
+//! too, unless the server itself failed or was too busy: then nothing was done, and the same key may try again.
 
+use super::extract::Caller;
 use crate::{
     http::{
         HttpState,
         problem::{PROBLEM_JSON, Problem},
     },
-    service::once::Kept,
+    service::{OnceKey, Services, once::Kept},
 };
 use axum::response::{IntoResponse as _, Response};
-use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use std::fmt::Display;
@@ -20,86 +21,158 @@ use tidegate_domain::access::Actor;
 const KEY: &str = "idempotency-key";
 const LONGEST_KEY: usize = 255;
 
-/// What a POST answers with.
-pub(crate) struct Reply {
-    status: StatusCode,
-    body: String,
+/// A POST that does something.
+pub(crate) struct Call<'a> {
+    pub(crate) state: &'a HttpState,
+    pub(crate) caller: &'a Caller,
+    /// Method and path.
+    pub(crate) operation: String,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: &'a [u8],
+    /// Of the answer to a request that was done before.
+    pub(crate) status: StatusCode,
 }
 
-impl Reply {
-    pub(crate) fn new(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
-        let body = serde_json::to_string(body).map_err(|error| {
-            tracing::error!(%error, "an answer could not be written");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written")
-        })?;
-        Ok(Self { status, body })
-    }
+/// What was done: the id of what it made or changed.
+pub(crate) struct Done {
+    pub(crate) id: String,
+    pub(crate) status: StatusCode,
+}
 
-    fn respond(self) -> Response {
-        let media_type = if self.status.is_success() {
-            "application/json"
-        } else {
-            PROBLEM_JSON
+/// The body of an answer.
+pub(crate) fn json(body: &impl Serialize) -> Result<String, Problem> {
+    serde_json::to_string(body).map_err(|error| {
+        tracing::error!(%error, "an answer could not be written");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written")
+    })
+}
+
+impl Call<'_> {
+    /// Runs `work` once for the caller's key, if there is one, and answers with what `answer` reads of its result.
+    pub(crate) async fn once<F, G>(self, work: impl FnOnce(Services) -> F, answer: impl FnOnce(String) -> G) -> Response
+    where
+        F: Future<Output = Result<Done, Problem>>,
+        G: Future<Output = Result<String, Problem>>,
+    {
+        let key = match key(self.headers) {
+            Ok(key) => key.map(|key| OnceKey {
+                key: key.to_owned(),
+                scope: format!("{} {}", scope(&self.caller.actor), self.operation),
+            }),
+            Err(problem) => return problem.into_response(),
         };
-        let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(media_type))];
-        (self.status, headers, self.body).into_response()
+        let mut replayed = false;
+        let known = match &key {
+            None => None,
+            Some(key) => match self.begun(key).await {
+                Ok(known) => known,
+                Err(response) => return *response,
+            },
+        };
+        let done = match known {
+            Some(id) => {
+                replayed = true;
+                Ok(Done {
+                    id,
+                    status: self.status,
+                })
+            }
+            None => work(self.caller.services(self.state, key.clone())).await,
+        };
+        let done = match done {
+            Ok(done) => done,
+            Err(problem) => {
+                self.keep_refusal(key.as_ref(), &problem).await;
+                return problem.into_response();
+            }
+        };
+        match answer(done.id.clone()).await {
+            Ok(body) => {
+                if let Some(key) = &key {
+                    note(self.state.once.keep(key, done.status.as_u16(), &body).await);
+                }
+                let mut response = respond(done.status, body);
+                if replayed {
+                    mark_replayed(&mut response);
+                }
+                response
+            }
+            Err(problem) => not_shown(&done, &problem),
+        }
+    }
+
+    /// What came of the first request under the key, `None` when this is the first; or the whole answer.
+    async fn begun(&self, key: &OnceKey) -> Result<Option<String>, Box<Response>> {
+        match self.state.once.begin(key, self.body).await {
+            Ok(Kept::Fresh) => Ok(None),
+            Ok(Kept::Done { result }) => Ok(Some(result)),
+            Ok(Kept::Answer { status, body }) => {
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+                let mut response = respond(status, body);
+                mark_replayed(&mut response);
+                Err(Box::new(response))
+            }
+            Ok(Kept::OtherRequest) => Err(Box::new(
+                Problem::invalid(
+                    "Idempotency-Key",
+                    "this key came with another body before: use a new one",
+                )
+                .into_response(),
+            )),
+            Ok(Kept::InProgress) => Err(Box::new(
+                Problem::new(
+                    StatusCode::CONFLICT,
+                    "the first request with this key has not ended yet",
+                )
+                .into_response(),
+            )),
+            Err(error) => Err(Box::new(unavailable(&error))),
+        }
+    }
+
+    async fn keep_refusal(&self, key: Option<&OnceKey>, problem: &Problem) {
+        let Some(key) = key else { return };
+        let once = &self.state.once;
+        note(match serde_json::to_string(problem) {
+            Ok(body) if is_final(problem.code()) => once.keep(key, problem.status, &body).await,
+            _ => once.forget(key).await,
+        });
     }
 }
 
-/// Runs `work` once for the caller's key, if there is one. `operation`: method and path.
-pub(crate) async fn once(
-    state: &HttpState,
-    caller: &Actor,
-    operation: &str,
-    headers: &HeaderMap,
-    body: &[u8],
-    work: BoxFuture<'_, Result<Reply, Problem>>,
-) -> Response {
-    let key = match key(headers) {
-        Ok(Some(key)) => key,
-        Ok(None) => return work.await.map_or_else(Problem::into_response, Reply::respond),
-        Err(problem) => return problem.into_response(),
-    };
-    let scope = format!("{} {operation}", scope(caller));
-    match state.once.begin(key, &scope, body).await {
-        Ok(Kept::Fresh) => {}
-        Ok(Kept::Answer { status, body }) => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-            let mut response = Reply { status, body }.respond();
-            response
-                .headers_mut()
-                .insert("idempotent-replayed", HeaderValue::from_static("true"));
-            return response;
-        }
-        Ok(Kept::OtherRequest) => {
-            return Problem::invalid(
-                "Idempotency-Key",
-                "this key came with another body before: use a new one",
-            )
-            .into_response();
-        }
-        Ok(Kept::InProgress) => {
-            return Problem::new(
-                StatusCode::CONFLICT,
-                "the first request with this key has not ended yet",
-            )
-            .into_response();
-        }
-        Err(error) => return unavailable(&error),
-    }
-    let done = work.await;
-    let kept = match &done {
-        Ok(reply) => state.once.keep(key, &scope, reply.status.as_u16(), &reply.body).await,
-        Err(problem) if is_final(problem.code()) => {
-            let body = serde_json::to_string(problem).unwrap_or_default();
-            state.once.keep(key, &scope, problem.status, &body).await
-        }
-        Err(_) => state.once.forget(key, &scope).await,
-    };
+fn note(kept: Result<(), impl Display>) {
     if let Err(error) = kept {
         tracing::error!(%error, "an answer could not be kept under its idempotency key");
     }
-    done.map_or_else(Problem::into_response, Reply::respond)
+}
+
+fn respond(status: StatusCode, body: String) -> Response {
+    let media_type = if status.is_success() {
+        "application/json"
+    } else {
+        PROBLEM_JSON
+    };
+    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(media_type))];
+    (status, headers, body).into_response()
+}
+
+fn mark_replayed(response: &mut Response) {
+    response
+        .headers_mut()
+        .insert("idempotent-replayed", HeaderValue::from_static("true"));
+}
+
+/// It was done, and must not be said not to have been.
+fn not_shown(done: &Done, problem: &Problem) -> Response {
+    tracing::error!(id = done.id, problem = problem.detail, "what was done cannot be shown");
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!(
+            "it was done ({}), but how it stands cannot be read now: look for it, or ask again with the same Idempotency-Key",
+            done.id
+        ),
+    )
+    .into_response()
 }
 
 /// Whether asking again would be answered the same.

@@ -3,11 +3,11 @@
 use super::{
     extract::{Caller, Filters, JsonBody, id, member},
     model::{CommitShape, Gate, GateReport, GateReports, Person, ReleaseList, ReleaseReport, ReleaseWithGates},
-    once::{Reply, once},
+    once::{Call, Done, json},
 };
 use crate::{
     http::{HttpState, problem::Problem},
-    service::{NewGate, NewRelease},
+    service::{NewGate, NewRelease, Services},
 };
 use axum::{
     Json,
@@ -17,6 +17,7 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use tidegate_domain::{
+    Action,
     id::ReleaseId,
     name::{PersonRef, ServiceName},
     release::Commit,
@@ -49,20 +50,39 @@ use utoipa::{IntoParams, ToSchema};
 )]
 pub(crate) async fn register(
     State(state): State<HttpState>,
-    Caller(actor): Caller,
+    caller: Caller,
     headers: HeaderMap,
     body: JsonBody<ReleaseReport>,
 ) -> Response {
-    let work = Box::pin(async {
-        let (release, created) = state
-            .services
-            .register_release(&actor, new_release(body.value)?)
-            .await?;
-        let (release, gates) = state.services.release(&actor, release.id).await?;
-        let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-        Reply::new(status, &ReleaseWithGates::of(&release, &gates))
-    });
-    once(&state, &actor, "POST releases", &headers, &body.raw, work).await
+    let report = body.value;
+    let call = Call {
+        state: &state,
+        caller: &caller,
+        operation: "POST releases".to_owned(),
+        headers: &headers,
+        body: &body.raw,
+        status: StatusCode::OK,
+    };
+    let work = async |services: Services| {
+        let new = new_release(report)?;
+        if let Some(run) = caller.run()
+            && let Err(error) = run.may_report(new.commit.as_str(), &new.git_ref)
+        {
+            let tried = Action::ReportRelease.words();
+            services.denied(&caller.actor, tried, &error.to_string()).await;
+            return Err(error.into());
+        }
+        let (release, created) = services.register_release(&caller.actor, new).await?;
+        Ok(Done {
+            id: release.id.to_string(),
+            status: if created { StatusCode::CREATED } else { StatusCode::OK },
+        })
+    };
+    let answer = async |release: String| {
+        let (release, gates) = state.services.release(&caller.actor, id(&release, "release")?).await?;
+        json(&ReleaseWithGates::of(&release, &gates))
+    };
+    call.once(work, answer).await
 }
 
 fn new_release(report: ReleaseReport) -> Result<NewRelease, Problem> {
@@ -135,20 +155,36 @@ fn gate(report: GateReport) -> NewGate {
 )]
 pub(crate) async fn report_gates(
     State(state): State<HttpState>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path(release): Path<String>,
     headers: HeaderMap,
     body: JsonBody<GateReports>,
 ) -> Response {
-    let operation = format!("POST releases/{release}/gates");
-    let work = Box::pin(async {
+    let report = body.value;
+    let call = Call {
+        state: &state,
+        caller: &caller,
+        operation: format!("POST releases/{release}/gates"),
+        headers: &headers,
+        body: &body.raw,
+        status: StatusCode::OK,
+    };
+    let work = async |services: Services| {
         let release: ReleaseId = id(&release, "release")?;
-        let gates = body.value.gates.into_iter().map(gate).collect();
-        let statuses = state.services.report_gates(&actor, release, gates).await?;
-        let items = statuses.iter().map(Gate::from).collect();
-        Reply::new(StatusCode::OK, &GateList { items })
-    });
-    once(&state, &actor, &operation, &headers, &body.raw, work).await
+        let gates = report.gates.into_iter().map(gate).collect();
+        services.report_gates(&caller.actor, release, gates).await?;
+        Ok(Done {
+            id: release.to_string(),
+            status: StatusCode::OK,
+        })
+    };
+    let answer = async |release: String| {
+        let (_, gates) = state.services.release(&caller.actor, id(&release, "release")?).await?;
+        json(&GateList {
+            items: gates.iter().map(Gate::from).collect(),
+        })
+    };
+    call.once(work, answer).await
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -188,13 +224,13 @@ pub(crate) struct ReleaseFilter {
 )]
 pub(crate) async fn list(
     State(state): State<HttpState>,
-    Caller(actor): Caller,
+    caller: Caller,
     Filters(filter): Filters<ReleaseFilter>,
 ) -> Result<Json<ReleaseList>, Problem> {
     let service: ServiceName = member("service", &filter.service)?;
     let after = filter.after.as_deref().map(cursor).transpose()?;
     let limit = page_size(filter.limit)?;
-    let found = state.services.releases(&actor, &service, after, limit).await?;
+    let found = state.services.releases(&caller.actor, &service, after, limit).await?;
     let next = (found.len() == limit)
         .then(|| found.last())
         .flatten()
@@ -240,9 +276,9 @@ fn cursor(text: &str) -> Result<(Timestamp, ReleaseId), Problem> {
 )]
 pub(crate) async fn one(
     State(state): State<HttpState>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path(release): Path<String>,
 ) -> Result<Json<ReleaseWithGates>, Problem> {
-    let (release, gates) = state.services.release(&actor, id(&release, "release")?).await?;
+    let (release, gates) = state.services.release(&caller.actor, id(&release, "release")?).await?;
     Ok(Json(ReleaseWithGates::of(&release, &gates)))
 }

@@ -104,6 +104,17 @@ stories! {
         assert_eq!(scratch.db.audit(&query()).await.unwrap(), before);
     }
 
+    async fn r20_the_log_takes_the_next_number_and_no_other(scratch) {
+        append(&scratch.db, &[event(EventKind::WorkerWarning, None)]).await;
+        let brackets = if scratch.db.is_postgres() { "'{}'" } else { "x'7b7d'" };
+        for seq in [0, 1, 3, 7] {
+            let gap = format!("INSERT INTO audit (seq, at, kind, area, event) VALUES ({seq}, 1, 'a.b', 'a', {brackets})");
+            let refused = scratch.tamper(&gap).await.unwrap_err();
+            assert!(refused.contains("append-only"), "{seq}: {refused}");
+        }
+        assert_eq!(append(&scratch.db, &[event(EventKind::WorkerWarning, None)]).await, [2]);
+    }
+
     async fn an_event_is_stored_as_canonical_json_with_its_text_apart(scratch) {
         let release = save_release(&scratch.db, "rag", 1).await;
         let deployment = deployment(&release, "production", 1);

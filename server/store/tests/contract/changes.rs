@@ -1,9 +1,9 @@
 //! What others hear of a save.
 
-use crate::given::{deployment, save, save_new, save_release, turned};
+use crate::given::{deployment, event, save, save_new, save_release, turned};
 use std::time::Duration;
-use tidegate_domain::StateName;
-use tidegate_store::{Change, Db};
+use tidegate_domain::{EventKind, StateName};
+use tidegate_store::{Change, Db, News};
 use tokio::{sync::broadcast::Receiver, time::timeout};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -47,6 +47,17 @@ stories! {
         // A third, to know that nothing else came in between.
         save(&scratch.db, &turned(&first, StateName::Rejected, 4)).await;
         assert_eq!(next(&mut changes).await.version, 3);
+    }
+
+    async fn a_release_and_the_log_are_news_too(scratch) {
+        let mut news = scratch.db.news();
+        let release = save_release(&scratch.db, "rag", 1).await;
+        assert_eq!(timeout(SOON, news.recv()).await.unwrap().unwrap(), News::Release(release.id));
+        let mut tx = scratch.db.begin().await.unwrap();
+        let two = [event(EventKind::WorkerWarning, None), event(EventKind::WorkerWarning, None)];
+        tx.append_audit(&two).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(timeout(SOON, news.recv()).await.unwrap().unwrap(), News::Audit(2));
     }
 
     async fn nobody_hears_of_a_change_before_it_can_be_read(scratch) {

@@ -44,6 +44,7 @@ pub(crate) fn release(name: &str, of: u8) -> Release {
         authors: vec![PersonRef::new(3, "carol")],
         pusher: None,
         actor: None,
+        reruns: Vec::new(),
         commits: Vec::new(),
         reported_at: moment(i64::from(of)),
     }

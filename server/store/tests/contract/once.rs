@@ -106,6 +106,23 @@ stories! {
         assert_eq!(begin(&scratch.db, "grace", 2).await, Idempotency::Fresh);
     }
 
+    async fn a_request_whose_answer_was_not_kept_is_known_by_its_result(scratch) {
+        assert_eq!(begin(&scratch.db, "ada", 1).await, Idempotency::Fresh);
+        let mut undone = scratch.db.begin().await.unwrap();
+        undone.idempotency_done("key", "ada", "d-1").await.unwrap();
+        drop(undone);
+        assert_eq!(begin(&scratch.db, "ada", 1).await, Idempotency::InProgress);
+        let mut done = scratch.db.begin().await.unwrap();
+        done.idempotency_done("key", "ada", "d-1").await.unwrap();
+        done.commit().await.unwrap();
+        assert_eq!(begin(&scratch.db, "ada", 1).await, Idempotency::Done { result: "d-1".to_owned() });
+        // What was done is not forgotten for a failure afterwards.
+        let mut tx = scratch.db.begin().await.unwrap();
+        tx.idempotency_forget("key", "ada").await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(begin(&scratch.db, "ada", 1).await, Idempotency::Done { result: "d-1".to_owned() });
+    }
+
     async fn a_request_that_is_being_worked_on_says_so_until_it_is_abandoned(scratch) {
         assert_eq!(begin(&scratch.db, "ada", 1).await, Idempotency::Fresh);
         assert_eq!(begin(&scratch.db, "ada", 1).await, Idempotency::InProgress);

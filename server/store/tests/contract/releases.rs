@@ -2,7 +2,7 @@
 
 use crate::given::{moment, release, save_release, service};
 use tidegate_domain::{GateResult, PersonRef, Release, Verdict, name::GateName};
-use tidegate_store::Push;
+use tidegate_store::{Push, Run};
 
 fn gate(release: &Release, name: &str, verdict: Verdict, at: i64) -> GateResult {
     GateResult {
@@ -33,7 +33,7 @@ stories! {
         release.pusher = Some(PersonRef::new(9, "pat"));
         tx.update_release(&release).await.unwrap();
         tx.commit().await.unwrap();
-        let found = scratch.db.releases_by_commit("acme/rag", &release.commit).await.unwrap();
+        let found = scratch.db.begin().await.unwrap().releases_by_commit("acme/rag", &release.commit).await.unwrap();
         assert_eq!(found, [release]);
     }
 
@@ -77,7 +77,22 @@ stories! {
             tx.remember_push("acme/rag", &push).await.unwrap();
             tx.commit().await.unwrap();
         }
-        assert_eq!(scratch.db.push_of("acme/rag", &release.commit).await.unwrap(), Some(push));
-        assert_eq!(scratch.db.push_of("acme/other", &release.commit).await.unwrap(), None);
+        assert_eq!(scratch.db.begin().await.unwrap().push_of("acme/rag", &release.commit).await.unwrap(), Some(push));
+        assert_eq!(scratch.db.begin().await.unwrap().push_of("acme/other", &release.commit).await.unwrap(), None);
+    }
+
+    async fn a_run_is_remembered_by_its_id_for_the_release_that_follows(scratch) {
+        let head = release("rag", 1).commit;
+        let mut run = Run { run_id: 7, head, url: None, actor: None };
+        for actor in [None, Some(PersonRef::new(9, "pat"))] {
+            run.actor = actor;
+            let mut tx = scratch.db.begin().await.unwrap();
+            tx.remember_run("acme/rag", &run).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        let mut tx = scratch.db.begin().await.unwrap();
+        assert_eq!(tx.run("acme/rag", 7).await.unwrap(), Some(run));
+        assert_eq!(tx.run("acme/rag", 8).await.unwrap(), None);
+        assert_eq!(tx.run("acme/other", 7).await.unwrap(), None);
     }
 }

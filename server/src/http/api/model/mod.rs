@@ -2,12 +2,18 @@
 
 mod catalogue;
 mod deployment;
+mod detail;
 mod release;
+mod run;
 
-pub(crate) use catalogue::{EnvironmentList, EventList, ServiceList};
-pub(crate) use deployment::{
-    ApprovalGiven, DeploymentDetail, DeploymentList, DeploymentRequest, DeploymentState, Reason,
+pub(crate) use catalogue::{
+    Ended, EnvironmentList, EventList, EventShape, InboxShape, ServiceDetail, ServiceList, ServiceShape, SessionList,
+    Story,
 };
+pub(crate) use deployment::{
+    ApprovalGiven, DeploymentList, DeploymentRequest, DeploymentShape, DeploymentState, Reason,
+};
+pub(crate) use detail::{DeploymentDetail, QuorumRule};
 pub(crate) use release::{
     CommitShape, Gate, GateReport, GateReports, ReleaseList, ReleaseReport, ReleaseShape, ReleaseWithGates,
 };

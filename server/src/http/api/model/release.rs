@@ -2,7 +2,7 @@
 
 use super::Person;
 use serde::{Deserialize, Serialize};
-use tidegate_domain::{Release, Verdict, gate::GateStatus};
+use tidegate_domain::{Release, Verdict, gate::GateStatus, release::Commit, revision::GateEvidence};
 use utoipa::ToSchema;
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -110,10 +110,7 @@ impl From<&GateStatus> for Gate {
         let result = status.result.as_ref();
         Self {
             gate: status.gate.to_string(),
-            verdict: result.map(|result| match result.verdict {
-                Verdict::Pass => GateVerdict::Pass,
-                Verdict::Fail => GateVerdict::Fail,
-            }),
+            verdict: result.map(|result| result.verdict.into()),
             detail: result.and_then(|result| result.detail.clone()),
             url: result.and_then(|result| result.url.clone()),
             reported_at: result.map(|result| result.reported_at.to_string()),
@@ -138,7 +135,17 @@ pub(crate) struct ReleaseShape {
     tag: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     run_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<i64>,
     authors: Vec<Person>,
+    /// Who pushed the commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pusher: Option<Person>,
+    /// Who set the workflow off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<Person>,
+    /// Who set it off again.
+    reruns: Vec<Person>,
     commits: Vec<CommitShape>,
     #[schema(format = "date-time")]
     reported_at: String,
@@ -156,19 +163,47 @@ impl From<&Release> for ReleaseShape {
             image: release.image.pinned(),
             tag: release.image.tag.clone(),
             run_url: release.run_url.clone(),
+            run_id: release.run_id,
             authors: release.authors.iter().map(Person::from).collect(),
-            commits: release
-                .commits
-                .iter()
-                .map(|commit| CommitShape {
-                    sha: commit.sha.to_string(),
-                    title: commit.title.clone(),
-                    author: Person::from(&commit.author),
-                    at: commit.at.map(|at| at.to_string()),
-                    url: commit.url.clone(),
-                })
-                .collect(),
+            pusher: release.pusher.as_ref().map(Person::from),
+            actor: release.actor.as_ref().map(Person::from),
+            reruns: release.reruns.iter().map(Person::from).collect(),
+            commits: release.commits.iter().map(CommitShape::from).collect(),
             reported_at: release.reported_at.to_string(),
+        }
+    }
+}
+
+impl From<&Commit> for CommitShape {
+    fn from(commit: &Commit) -> Self {
+        Self {
+            sha: commit.sha.to_string(),
+            title: commit.title.clone(),
+            author: Person::from(&commit.author),
+            at: commit.at.map(|at| at.to_string()),
+            url: commit.url.clone(),
+        }
+    }
+}
+
+impl From<Verdict> for GateVerdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Pass => Self::Pass,
+            Verdict::Fail => Self::Fail,
+        }
+    }
+}
+
+/// What a gate said when a revision was made.
+impl From<&GateEvidence> for Gate {
+    fn from(evidence: &GateEvidence) -> Self {
+        Self {
+            gate: evidence.gate.to_string(),
+            verdict: Some(evidence.verdict.into()),
+            detail: evidence.detail.clone(),
+            url: evidence.url.clone(),
+            reported_at: None,
         }
     }
 }
