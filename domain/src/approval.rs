@@ -53,6 +53,20 @@ pub enum Ineligible {
     AlreadyApproved,
 }
 
+impl Ineligible {
+    /// What the person did or is, said of them: "they …".
+    pub const fn deed(self) -> &'static str {
+        match self {
+            Self::Requester => "requested this deployment",
+            Self::Author => "wrote a commit that it brings",
+            Self::Pusher => "pushed the commits that it brings",
+            Self::WorkflowActor => "set off the workflow that built it",
+            Self::NotInTeam => "are not in a team whose approval is asked for",
+            Self::AlreadyApproved => "have already approved it",
+        }
+    }
+}
+
 /// The people who never count for this deployment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Involved {

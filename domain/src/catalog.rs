@@ -92,6 +92,35 @@ pub struct EcsCodedeploy {
     pub deployment_group: String,
     /// A custom deployment configuration that runs the traffic plan, where AWS predefines none.
     pub deployment_config: Option<String>,
+    /// Fargate platform version, such as `1.4.0`. `None`: the one that runs.
+    pub platform_version: Option<String>,
+    pub hooks: Hooks,
+}
+
+/// Lambda functions that CodeDeploy calls between the steps of a deployment, by name or ARN.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Hooks {
+    pub before_install: Option<String>,
+    pub after_install: Option<String>,
+    pub after_allow_test_traffic: Option<String>,
+    pub before_allow_traffic: Option<String>,
+    pub after_allow_traffic: Option<String>,
+}
+
+impl Hooks {
+    /// Those that are set, by AWS's name of the event, in the order in which they are called.
+    pub fn set(&self) -> Vec<(&'static str, &str)> {
+        [
+            ("BeforeInstall", &self.before_install),
+            ("AfterInstall", &self.after_install),
+            ("AfterAllowTestTraffic", &self.after_allow_test_traffic),
+            ("BeforeAllowTraffic", &self.before_allow_traffic),
+            ("AfterAllowTraffic", &self.after_allow_traffic),
+        ]
+        .into_iter()
+        .filter_map(|(event, function)| Some((event, function.as_deref()?)))
+        .collect()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]

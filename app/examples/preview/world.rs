@@ -7,7 +7,7 @@ use tidegate_domain::{
     Target, Timestamp, TrafficPlan, Verdict,
     approval::{Involved, Membership},
     audit::{EventKind, RecordedEvent, Subject},
-    catalog::{Catalog, CiTrust, EcsCodedeploy, Engine, Environment},
+    catalog::{Catalog, CiTrust, EcsCodedeploy, Engine, Environment, Hooks},
     deployment::{
         Ballot, Blocker, BlockerKind, CallKind, CloudStatus, Failure, Kind, LifecycleEvent, LifecycleStatus, Outcome,
         Preparation, Progress, RollbackCause, StartEvidence, Transition,
@@ -146,6 +146,8 @@ fn target(service: &str, environment: &str, traffic: TrafficPlan, policy: Policy
             application: format!("acme-{service}"),
             deployment_group: format!("{service}-{environment}"),
             deployment_config: None,
+            platform_version: None,
+            hooks: Hooks::default(),
         }),
         traffic,
         policy,
@@ -284,6 +286,7 @@ fn preparation(release: &Release, before: Option<&Release>, at: Timestamp) -> Pr
         }],
         hash: hex(release.commit.short().len() as u64 + 11, 64),
         immutable_tags: family != "websocket-handler",
+        tag_moved_to: None,
     }
 }
 
@@ -293,6 +296,7 @@ struct Flow<'a> {
     record: Record,
     policy: Policy,
     traffic: TrafficPlan,
+    engine: Engine,
 }
 
 impl<'a> Flow<'a> {
@@ -322,6 +326,7 @@ impl<'a> Flow<'a> {
             world,
             policy: target.policy.clone(),
             traffic: target.traffic,
+            engine: target.engine.clone(),
             record: Record {
                 events: Vec::new(),
                 deployment,
@@ -390,6 +395,7 @@ impl<'a> Flow<'a> {
         let facts = TargetFacts {
             policy: self.policy.clone(),
             traffic: self.traffic,
+            engine: self.engine.clone(),
             deadline_seconds: 3600,
         };
         let gates = gate::statuses(&self.policy.gates, &reports);
@@ -451,6 +457,7 @@ impl<'a> Flow<'a> {
         let evidence = StartEvidence {
             ballot: self.ballot(),
             revision,
+            engine: self.engine.clone(),
             memberships,
         };
         let operation = OperationId::from_uuid(uuid(4, self.record.deployment.id.uuid().as_u128() % 9973));
@@ -458,7 +465,7 @@ impl<'a> Flow<'a> {
         self.apply(
             Transition::Start {
                 operation,
-                evidence,
+                evidence: Box::new(evidence),
                 deadline,
             },
             at,

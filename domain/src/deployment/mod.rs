@@ -4,18 +4,20 @@
 //! cannot be written down. [`Deployment::apply`] is the only way from one state to the next; it returns the new
 //! deployment with its audit events, or says why not. Terminal states never change (R13).
 
+mod authority;
 mod run;
 mod transition;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use authority::{Ballot, MEMBERSHIP_FRESH_MILLIS, StartEvidence};
 pub use run::{
-    Authority, Call, CallKind, CloudStatus, LifecycleEvent, LifecycleStatus, Observation, Outcome, Progress, Run,
-    StopRequest,
+    Authority, Call, CallKind, CloudStatus, Concern, LifecycleEvent, LifecycleStatus, Observation, Outcome, Progress,
+    Run, StopRequest,
 };
 pub(crate) use transition::may_abort;
-pub use transition::{Applied, Ballot, InvalidTransition, MEMBERSHIP_FRESH_MILLIS, Refusal, StartEvidence, Transition};
+pub use transition::{Applied, InvalidTransition, Refusal, Transition};
 
 use crate::{
     access::Actor,
@@ -77,6 +79,9 @@ pub struct Preparation {
     pub hash: String,
     /// Whether the registry forbids moving a tag of this repository.
     pub immutable_tags: bool,
+    /// What the release's tag names by now, where that is another image. Has no effect on what is deployed (R36), and is
+    /// no part of the revision.
+    pub tag_moved_to: Option<Digest>,
 }
 
 /// Something that stops a promotion, with since when and where to look.

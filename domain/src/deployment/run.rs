@@ -1,6 +1,7 @@
 //! What is known of a deployment that the cloud carries out: every call intended, and everything observed.
 
 use crate::{
+    catalog::Engine,
     id::{ApprovalId, OperationId},
     name::PersonRef,
     revision::Revision,
@@ -26,8 +27,12 @@ pub enum Authority {
 pub struct Run {
     pub revision: Revision,
     pub authority: Authority,
+    /// Where it is carried out, as approved: a configuration that changes meanwhile does not lead it elsewhere.
+    pub engine: Engine,
     pub operation: OperationId,
     pub started_at: Timestamp,
+    /// No cloud deployment is asked for from then on (R4). `None`: nobody had to approve.
+    pub start_before: Option<Timestamp>,
     /// Stopped and rolled back when it still runs then.
     pub deadline: Timestamp,
     /// Every mutating call, oldest first: intended before it is made, concluded after (design: side effects exactly once).
@@ -39,6 +44,18 @@ pub struct Run {
     /// As last observed.
     pub progress: Option<Progress>,
     pub stop: Option<StopRequest>,
+    /// What people were warned of, each once.
+    pub concerns: Vec<Concern>,
+}
+
+/// What people are warned of while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Concern {
+    /// It should end, and the cloud cannot be read.
+    Unseen,
+    /// Its rollback takes longer than any should.
+    RollbackOverdue,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +109,8 @@ pub enum Outcome {
     },
     /// Looked for and not found after the settling window: it never took effect.
     NothingHappened { at: Timestamp },
+    /// The cloud could not be read. Only of a call that does no harm when it is made twice: a stop.
+    Unclear { at: Timestamp },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

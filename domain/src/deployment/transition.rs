@@ -1,12 +1,12 @@
 //! The transitions: what may happen to a deployment in which state, and which events it leaves.
 
 use super::{
-    Authority, Blocker, Call, CallKind, Deployment, Expiry, Failure, Outcome, Preparation, Progress, RollbackCause,
-    Run, State, StateName, StopRequest,
+    Ballot, Blocker, Call, CallKind, Concern, Deployment, Expiry, Failure, Outcome, Preparation, Progress,
+    RollbackCause, Run, StartEvidence, State, StateName, StopRequest,
 };
 use crate::{
     access::Actor,
-    approval::{self, Approval, Ineligible, Involved, Membership, Voided},
+    approval::{Approval, Ineligible, Membership},
     audit::{AuditEvent, EventKind, Subject},
     id::{DeploymentId, OperationId},
     name::PersonRef,
@@ -15,25 +15,6 @@ use crate::{
     time::{SECOND, Timestamp},
 };
 use serde_json::{Value, json};
-
-/// Team memberships older than this do not count at dispatch (R5).
-pub const MEMBERSHIP_FRESH_MILLIS: i64 = 60 * SECOND;
-
-/// The policy in force and the people who never count: what an approval is judged by.
-#[derive(Debug, Clone)]
-pub struct Ballot {
-    pub policy: Policy,
-    pub involved: Involved,
-}
-
-/// What must hold at the moment of starting, freshly read (R1, R2, R5).
-#[derive(Debug, Clone)]
-pub struct StartEvidence {
-    pub ballot: Ballot,
-    pub revision: Revision,
-    /// Of every approver; may be empty where nobody had to approve.
-    pub memberships: Vec<Membership>,
-}
 
 /// Something that happens to a deployment.
 #[derive(Debug, Clone)]
@@ -68,14 +49,14 @@ pub enum Transition {
     Expire {
         what: Expiry,
     },
-    /// Approvers left their teams since: their approvals are void.
+    /// The approvals do not make a quorum any more: those that do not count are void.
     LoseQuorum {
         memberships: Vec<Membership>,
         ballot: Ballot,
     },
     Start {
         operation: OperationId,
-        evidence: StartEvidence,
+        evidence: Box<StartEvidence>,
         deadline: Timestamp,
     },
     /// A mutating call is about to be made under the lease `epoch`.
@@ -106,6 +87,11 @@ pub enum Transition {
     ObserveRollback {
         progress: Progress,
     },
+    /// People are to look at it.
+    Warn {
+        concern: Concern,
+        why: String,
+    },
     Succeed,
     FinishRollback,
     Fail {
@@ -132,6 +118,7 @@ impl Transition {
             Self::Abort => "abort",
             Self::SeeRollback { .. } => "see a rollback",
             Self::ObserveRollback { .. } => "observe the rollback",
+            Self::Warn { .. } => "warn",
             Self::Succeed => "succeed",
             Self::FinishRollback => "finish the rollback",
             Self::Fail { .. } => "fail",
@@ -158,6 +145,8 @@ pub enum Refusal {
     StaleRevision { seen: RevisionHash, current: RevisionHash },
     #[error("only a person approves")]
     NotAPerson,
+    #[error("its time to be approved has run out: request the deployment again")]
+    TooLate,
     #[error("it cannot start: {0}")]
     NoAuthority(String),
     #[error("{0} cannot be called: another call's outcome is not known yet, or it was made already")]
@@ -177,7 +166,7 @@ impl Deployment {
         }
     }
 
-    fn event(&self, kind: EventKind, actor: Actor, data: Value, text: Option<String>) -> AuditEvent {
+    pub(super) fn event(&self, kind: EventKind, actor: Actor, data: Value, text: Option<String>) -> AuditEvent {
         AuditEvent {
             kind,
             actor,
@@ -250,8 +239,13 @@ impl Deployment {
                     approval,
                     ballot,
                 },
-                State::AwaitingApproval { revision, .. },
+                State::AwaitingApproval {
+                    revision, expires_at, ..
+                },
             ) => {
+                if now >= *expires_at {
+                    return Err(Refusal::TooLate);
+                }
                 next.approve(revision, actor, approval, &ballot, now, &mut events)?;
             }
             (
@@ -303,7 +297,7 @@ impl Deployment {
                 next.state = State::Expired { what, at: now };
             }
             (Transition::LoseQuorum { memberships, ballot }, State::Queued { revision, .. }) => {
-                next.lose_quorum(revision, &memberships, &ballot, now, &mut events);
+                next.lose_quorum(revision, &memberships, &ballot, now, &mut events)?;
             }
             (
                 Transition::Start {
@@ -322,22 +316,31 @@ impl Deployment {
                 let run = Run {
                     revision: revision.clone(),
                     authority: authority.clone(),
+                    engine: evidence.engine,
                     operation,
                     started_at: now,
+                    start_before: *start_before,
                     deadline,
                     calls: Vec::new(),
                     task_definition: None,
                     cloud_deployment: None,
                     progress: None,
                     stop: None,
+                    concerns: Vec::new(),
                 };
-                let data = json!({ "operation": operation, "revision": revision.hash(), "digest": self.digest });
+                let data = json!({
+                    "operation": operation, "revision": revision.hash(), "digest": self.digest, "engine": run.engine,
+                });
                 events.push(self.event(EventKind::DeploymentStarted, worker(), data, None));
                 next.state = State::Starting { run };
             }
             (Transition::Intend { kind, epoch }, State::Starting { run } | State::Deploying { run }) => {
                 if !call_is_due(&self.state, run, kind) {
                     return Err(Refusal::CallNotDue(kind.name()));
+                }
+                let creates = kind == CallKind::CreateDeployment;
+                if creates && run.start_before.is_some_and(|limit| now >= limit) {
+                    return Err(Refusal::NoAuthority("its time to start has run out".to_owned()));
                 }
                 let data = json!({ "call": kind.name(), "operation": run.operation, "attempt": run.attempts(kind) + 1, "epoch": epoch });
                 events.push(self.event(EventKind::CloudIntended, worker(), data, None));
@@ -413,6 +416,17 @@ impl Deployment {
                     }
                 }
             }
+            (
+                Transition::Warn { concern, why },
+                State::Starting { run } | State::Deploying { run } | State::RollingBack { run, .. },
+            ) => {
+                if run.concerns.contains(&concern) {
+                    return Err(invalid());
+                }
+                let data = json!({ "concern": concern, "what": why });
+                events.push(self.event(EventKind::WorkerWarning, worker(), data, None));
+                next.edit_run(|run| run.concerns.push(concern));
+            }
             (Transition::Succeed, State::Deploying { run }) => {
                 let data = json!({ "digest": self.digest, "seconds": now.since(run.started_at) / SECOND, "stop_came_too_late": run.stop.is_some() });
                 events.push(self.event(EventKind::DeploymentSucceeded, worker(), data, None));
@@ -461,233 +475,9 @@ impl Deployment {
     }
 
     fn edit_run(&mut self, edit: impl FnOnce(&mut Run)) {
-        if let State::Starting { run } | State::Deploying { run } = &mut self.state {
+        if let State::Starting { run } | State::Deploying { run } | State::RollingBack { run, .. } = &mut self.state {
             edit(run);
         }
-    }
-
-    /// Voids every standing approval for which `why` gives a reason, one event each.
-    fn void(&mut self, why: impl Fn(&Approval) -> Option<String>, now: Timestamp, events: &mut Vec<AuditEvent>) {
-        let mut voided = Vec::new();
-        for approval in self.approvals.iter_mut().filter(|approval| approval.voided.is_none()) {
-            if let Some(why) = why(approval) {
-                voided.push(json!({ "approval": approval.id, "person": approval.person, "revision": approval.revision, "why": why }));
-                approval.voided = Some(Voided { at: now, why });
-            }
-        }
-        events.extend(
-            voided
-                .into_iter()
-                .map(|data| self.event(EventKind::ApprovalInvalidated, Actor::system("worker"), data, None)),
-        );
-    }
-
-    fn prepare(
-        &mut self,
-        before: &Self,
-        preparation: Preparation,
-        revision: Revision,
-        policy: &Policy,
-        now: Timestamp,
-        events: &mut Vec<AuditEvent>,
-    ) {
-        let hash = revision.hash();
-        if let Some(old) = before.revision() {
-            if old.hash() == hash {
-                self.preparation = Some(preparation);
-                return;
-            }
-            let changes = old.changes(&revision);
-            let why = changes
-                .iter()
-                .map(|c| format!("{} changed from {} to {}", c.what, c.from, c.to))
-                .collect::<Vec<_>>()
-                .join("; ");
-            self.void(|approval| (approval.revision != hash).then(|| why.clone()), now, events);
-        }
-        let data = json!({ "revision": hash, "content": revision });
-        events.push(self.event(EventKind::DeploymentPrepared, Actor::system("worker"), data, None));
-        self.preparation = Some(preparation);
-        let authority = match &self.kind {
-            super::Kind::Rollback { by, reason, .. } => Some(Authority::Rollback {
-                by: by.clone(),
-                reason: reason.clone(),
-            }),
-            super::Kind::Promotion if policy.is_automatic() => Some(Authority::Automatic),
-            super::Kind::Promotion => None,
-        };
-        self.state = match authority {
-            Some(authority) => {
-                events.push(self.event(
-                    EventKind::DeploymentQueued,
-                    Actor::system("worker"),
-                    json!({ "authority": authority }),
-                    None,
-                ));
-                State::Queued {
-                    revision,
-                    authority,
-                    // What runs changes whenever one goes before it: that costs nobody their place in the lane.
-                    since: match &before.state {
-                        State::Queued { since, .. } => *since,
-                        _ => now,
-                    },
-                    start_before: None,
-                }
-            }
-            None => State::AwaitingApproval {
-                revision,
-                since: now,
-                expires_at: self.requested_at.plus_seconds(policy.approve_within_seconds),
-            },
-        };
-    }
-
-    fn approve(
-        &mut self,
-        revision: &Revision,
-        actor: Actor,
-        mut approval: Approval,
-        ballot: &Ballot,
-        now: Timestamp,
-        events: &mut Vec<AuditEvent>,
-    ) -> Result<(), Refusal> {
-        let current = revision.hash();
-        if actor.person() != Some(&approval.person) {
-            return Err(Refusal::NotAPerson);
-        }
-        if approval.revision != current {
-            return Err(Refusal::StaleRevision {
-                seen: approval.revision,
-                current,
-            });
-        }
-        if ballot.policy.version() != revision.policy {
-            return Err(Refusal::NoAuthority(
-                "the policy has changed since; wait for the new revision".to_owned(),
-            ));
-        }
-        approval::eligible(
-            &ballot.policy,
-            &ballot.involved,
-            approval.person.id,
-            &approval.teams,
-            &self.approvals,
-            &current,
-        )?;
-        approval.solo = ballot.involved.excludes(approval.person.id).is_some();
-        let data = json!({ "approval": approval.id, "revision": current, "digest": self.digest, "teams": approval.teams, "solo": approval.solo });
-        events.push(self.event(EventKind::ApprovalGiven, actor, data, approval.comment.clone()));
-        self.approvals.push(approval);
-        let status = approval::quorum(
-            &ballot.policy,
-            &ballot.involved,
-            &self.approvals,
-            &current,
-            |approval| approval.teams.clone(),
-        );
-        if status.reached() {
-            let approvals = self
-                .approvals
-                .iter()
-                .filter(|a| approval::counts(a, &current))
-                .map(|a| a.id)
-                .collect();
-            let authority = Authority::Quorum { approvals };
-            events.push(self.event(
-                EventKind::DeploymentQueued,
-                Actor::system("approvals"),
-                json!({ "authority": authority }),
-                None,
-            ));
-            self.state = State::Queued {
-                revision: revision.clone(),
-                authority,
-                since: now,
-                start_before: Some(now.plus_seconds(ballot.policy.start_within_seconds)),
-            };
-        }
-        Ok(())
-    }
-
-    fn lose_quorum(
-        &mut self,
-        revision: &Revision,
-        memberships: &[Membership],
-        ballot: &Ballot,
-        now: Timestamp,
-        events: &mut Vec<AuditEvent>,
-    ) {
-        let asked = |team| ballot.policy.approvals.iter().any(|rule| rule.teams.contains(team));
-        let still = |person: i64| {
-            memberships
-                .iter()
-                .any(|m| m.person == person && m.teams.iter().any(asked))
-        };
-        self.void(
-            |a| (!still(a.person.id)).then(|| format!("{} is in no team that may approve any more", a.person)),
-            now,
-            events,
-        );
-        self.state = State::AwaitingApproval {
-            revision: revision.clone(),
-            since: now,
-            expires_at: self.requested_at.plus_seconds(ballot.policy.approve_within_seconds),
-        };
-    }
-
-    /// Whether it may start now: the revision unchanged, in time, and the authority still standing (R1, R2, R4, R5).
-    fn check_authority(
-        &self,
-        revision: &Revision,
-        authority: &Authority,
-        start_before: Option<Timestamp>,
-        evidence: &StartEvidence,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
-        let refuse = |why: &str| Err(Refusal::NoAuthority(why.to_owned()));
-        if evidence.revision.hash() != revision.hash() {
-            return refuse("what would be deployed is not what was approved");
-        }
-        if start_before.is_some_and(|limit| now >= limit) {
-            return refuse("its time to start has run out");
-        }
-        match authority {
-            Authority::Quorum { .. } if self.quorum_stands(revision, &evidence.ballot, &evidence.memberships, now) => {
-                Ok(())
-            }
-            Authority::Quorum { .. } => refuse("its approvals do not make a quorum any more"),
-            Authority::Automatic if evidence.ballot.policy.is_automatic() => Ok(()),
-            Authority::Automatic => refuse("the policy asks for approvals"),
-            Authority::Rollback { .. } if self.is_rollback() => Ok(()),
-            Authority::Rollback { .. } => refuse("it is no rollback"),
-        }
-    }
-
-    /// Whether the approvals make a quorum with the memberships as they are now.
-    pub fn quorum_stands(
-        &self,
-        revision: &Revision,
-        ballot: &Ballot,
-        memberships: &[Membership],
-        now: Timestamp,
-    ) -> bool {
-        let fresh = |approval: &Approval| {
-            memberships
-                .iter()
-                .find(|m| m.person == approval.person.id && now.since(m.checked_at) <= MEMBERSHIP_FRESH_MILLIS)
-                .map(|m| m.teams.clone())
-                .unwrap_or_default()
-        };
-        !ballot.policy.is_automatic()
-            && approval::quorum(
-                &ballot.policy,
-                &ballot.involved,
-                &self.approvals,
-                &revision.hash(),
-                fresh,
-            )
-            .reached()
     }
 
     fn conclude(&mut self, kind: CallKind, outcome: Outcome) {

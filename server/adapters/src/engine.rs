@@ -2,6 +2,7 @@
 
 use crate::CallError;
 use async_trait::async_trait;
+use std::time::Instant;
 use tidegate_domain::{
     deployment::{Blocker, Observation, Preparation},
     id::OperationId,
@@ -24,6 +25,9 @@ pub struct Order {
 }
 
 /// Carries out deployments of one kind of compute. One file per engine.
+///
+/// `by`: when a mutating call must have left at the latest. Whatever leads to it counts, and so does a pause of the whole
+/// process: what wakes after `by` sends nothing, because somebody else may have taken over (R12).
 #[async_trait]
 pub trait Engine: Send + Sync {
     /// What runs now and what would change. The inner error is something in the way that people can mend.
@@ -31,13 +35,13 @@ pub trait Engine: Send + Sync {
 
     /// Registers the task definition: the running one with only the image changed. `expected`: [`Preparation::hash`];
     /// anything else by now is refused. Returns its ARN.
-    async fn register(&self, order: &Order, expected: &str) -> Result<String, CallError>;
+    async fn register(&self, order: &Order, expected: &str, by: Instant) -> Result<String, CallError>;
 
     /// Creates the cloud deployment, with the operation id in its description and its own auto-rollback (R18).
-    async fn create(&self, order: &Order, task_definition: &str) -> Result<String, CallError>;
+    async fn create(&self, order: &Order, task_definition: &str, by: Instant) -> Result<String, CallError>;
 
-    /// Stops it and lets the cloud roll back.
-    async fn stop(&self, order: &Order, cloud_deployment: &str) -> Result<(), CallError>;
+    /// Stops it and lets the cloud roll back. Refused where it is over already.
+    async fn stop(&self, order: &Order, cloud_deployment: &str, by: Instant) -> Result<(), CallError>;
 
     /// Whether a register call of this operation took effect.
     async fn find_registered(&self, order: &Order) -> Result<Found, CallError>;

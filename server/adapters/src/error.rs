@@ -12,6 +12,11 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// GitHub's words for what is not there: 404, and 422 for a commit id that names nothing.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Refused { code, retry: false, .. } if code == "HTTP 404" || code == "HTTP 422")
+    }
+
     pub(crate) fn refused(code: impl Into<String>, message: impl Into<String>, retry: bool) -> Self {
         Self::Refused {
             code: code.into(),

@@ -13,5 +13,5 @@ pub use aws::{Aws, AwsOptions, EcsCodedeploy};
 pub use engine::{Engine, Order, Registry, RegistryFinding};
 pub use error::CallError;
 pub use github::{
-    Github, GithubClient, GithubOauth, GithubOptions, GithubUser, OauthError, OauthOptions, Pkce, SignedIn,
+    FoundCommit, Github, GithubClient, GithubOauth, GithubOptions, GithubUser, OauthError, OauthOptions, Pkce, SignedIn,
 };

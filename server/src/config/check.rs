@@ -4,11 +4,12 @@ use super::{
     Settings,
     file::{self, At, File},
     problem::{Problems, closest},
+    target::target,
 };
 use std::{collections::BTreeMap, ops::Range};
 use tidegate_domain::{
-    Catalog, Policy, Role, Service, Target, TrafficPlan,
-    catalog::{CiTrust, EcsCodedeploy, Engine, Environment, RoleGrant},
+    Catalog, Policy, Role, Service,
+    catalog::{CiTrust, Environment, RoleGrant},
     name::{EnvironmentName, GateName, InvalidName, ServiceName, TeamSlug},
     policy::QuorumRule,
 };
@@ -40,10 +41,10 @@ pub(super) fn settings(file: &File, problems: &mut Problems) -> Option<Settings>
         ("github.api_url", &file.github.api_url),
         ("github.oidc_issuer", &file.github.oidc_issuer),
     ] {
-        if url::Url::parse(text).is_err() {
+        if url::Url::parse(text.get()).is_err() {
             problems.add(
-                0..0,
-                format!("{what} = {text:?} is no address"),
+                text.span(),
+                format!("{what} = {:?} is no address", text.get()),
                 Some("write https://…".to_owned()),
             );
         }
@@ -55,9 +56,10 @@ pub(super) fn settings(file: &File, problems: &mut Problems) -> Option<Settings>
             Some("leave the password out, and put the whole address into TIDEGATE_DATABASE_URL".to_owned()),
         );
     }
-    if file.worker.lease_seconds < 5 || file.worker.settle_seconds < 0 || file.worker.concurrency == 0 {
+    let worker = file.worker.get();
+    if worker.lease_seconds < 5 || worker.settle_seconds < 0 || worker.concurrency == 0 {
         problems.add(
-            0..0,
+            file.worker.span(),
             "[worker] needs concurrency ≥ 1, lease_seconds ≥ 5 and settle_seconds ≥ 0",
             Some("leave the section out for 16, 30 and 60".to_owned()),
         );
@@ -73,7 +75,7 @@ pub(super) fn settings(file: &File, problems: &mut Problems) -> Option<Settings>
         app_role: file.database.app_role.clone(),
         github: file.github.clone(),
         region: file.aws.region.clone(),
-        worker: file.worker,
+        worker: *worker,
     })
 }
 
@@ -171,7 +173,7 @@ fn named<T>(name: &At<String>, problems: &mut Problems, make: fn(String) -> Resu
         .ok()
 }
 
-fn known(name: &At<String>, what: &str, known: &[&str], problems: &mut Problems) -> bool {
+pub(super) fn known(name: &At<String>, what: &str, known: &[&str], problems: &mut Problems) -> bool {
     let found = known.contains(&name.get().as_str());
     if !found {
         let suggestion = match closest(name.get(), known.iter().copied()) {
@@ -323,92 +325,8 @@ fn service(
     })
 }
 
-fn target(
-    service: &file::Service,
-    environment: &EnvironmentName,
-    at: &At<file::Target>,
-    policies: &BTreeMap<&str, Policy>,
-    written: &BTreeMap<String, file::Policy>,
-    problems: &mut Problems,
-) -> Option<Target> {
-    let target = at.get();
-    let names: Vec<&str> = written.keys().map(String::as_str).collect();
-    let policy =
-        known(&target.policy, "policy", &names, problems).then(|| policies.get(target.policy.get().as_str()).cloned());
-    let traffic = match &target.traffic {
-        Some(text) => traffic(text, problems)?,
-        None => TrafficPlan::AllAtOnce,
-    };
-    if traffic.ecs_predefined().is_none() && target.deployment_config.is_none() {
-        let span = target.traffic.as_ref().map_or_else(|| at.span(), At::span);
-        problems.add(
-            span,
-            format!("CodeDeploy has no ready configuration for \"{traffic}\" on ECS"),
-            Some(
-                "name one of your own in deployment_config, or use all-at-once, canary 10% 5m, canary 10% 15m, linear 10% 1m or linear 10% 3m"
-                    .to_owned(),
-            ),
-        );
-    }
-    let engine = match target.engine {
-        file::Engine::EcsCodedeploy => Engine::EcsCodedeploy(EcsCodedeploy {
-            cluster: target.cluster.clone(),
-            service: target.ecs_service.clone().unwrap_or_else(|| service.name.get().clone()),
-            container: target.container.clone(),
-            port: target.port,
-            application: target.application.clone(),
-            deployment_group: target.deployment_group.clone(),
-            deployment_config: target.deployment_config.clone(),
-        }),
-    };
-    Some(Target {
-        environment: environment.clone(),
-        engine,
-        traffic,
-        policy: policy.flatten()?,
-        deadline_seconds: seconds(target.deadline.as_ref(), 3600, problems),
-    })
-}
-
-/// `all-at-once`, `canary 10% 5m`, `linear 10% 1m`.
-fn traffic(text: &At<String>, problems: &mut Problems) -> Option<TrafficPlan> {
-    let mut refuse = |why: &str| {
-        problems.add(
-            text.span(),
-            format!("{:?} is no traffic plan: {why}", text.get()),
-            Some("write all-at-once, \"canary 10% 5m\" or \"linear 10% 1m\"".to_owned()),
-        );
-        None
-    };
-    let words: Vec<&str> = text.get().split_whitespace().collect();
-    let (kind, percent, wait) = match words[..] {
-        ["all-at-once"] => return Some(TrafficPlan::AllAtOnce),
-        [kind @ ("canary" | "linear"), percent, wait] => (kind, percent, wait),
-        _ => return refuse("it has another form"),
-    };
-    let Some(percent) = percent
-        .strip_suffix('%')
-        .and_then(|p| p.parse::<u8>().ok())
-        .filter(|p| (1..100).contains(p))
-    else {
-        return refuse("the share is 1% to 99%");
-    };
-    let Some(minutes) = wait
-        .strip_suffix('m')
-        .and_then(|m| m.parse::<u16>().ok())
-        .filter(|m| *m > 0)
-    else {
-        return refuse("the wait is in whole minutes, such as 5m");
-    };
-    Some(if kind == "canary" {
-        TrafficPlan::Canary { percent, minutes }
-    } else {
-        TrafficPlan::Linear { percent, minutes }
-    })
-}
-
 /// `90s`, `15m`, `24h`, `7d` in seconds.
-fn seconds(text: Option<&At<String>>, default: i64, problems: &mut Problems) -> i64 {
+pub(super) fn seconds(text: Option<&At<String>>, default: i64, problems: &mut Problems) -> i64 {
     let Some(text) = text else { return default };
     let parsed = text
         .get()

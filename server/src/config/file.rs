@@ -9,6 +9,11 @@ use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 pub struct At<T>(toml::Spanned<T>);
 
 impl<T> At<T> {
+    /// What the file leaves out.
+    fn absent(value: T) -> Self {
+        Self(toml::Spanned::new(0..0, value))
+    }
+
     pub fn get(&self) -> &T {
         self.0.get_ref()
     }
@@ -49,8 +54,8 @@ pub struct File {
     pub github: Github,
     #[serde(default)]
     pub aws: Aws,
-    #[serde(default)]
-    pub worker: Worker,
+    #[serde(default = "worker")]
+    pub worker: At<Worker>,
     /// Which GitHub teams have which role.
     pub roles: Roles,
     /// In the order in which a release passes through them.
@@ -75,8 +80,8 @@ pub struct Server {
 impl Default for Server {
     fn default() -> Self {
         Self {
-            listen: At(toml::Spanned::new(0..0, "127.0.0.1:8080".to_owned())),
-            public_url: At(toml::Spanned::new(0..0, "http://127.0.0.1:8080".to_owned())),
+            listen: At::absent("127.0.0.1:8080".to_owned()),
+            public_url: At::absent("http://127.0.0.1:8080".to_owned()),
             behind_proxy: false,
         }
     }
@@ -110,27 +115,27 @@ pub struct Github {
     /// Of the OAuth app. Its secret comes from `TIDEGATE_GITHUB_CLIENT_SECRET`.
     pub client_id: String,
     #[serde(default = "web_url")]
-    pub web_url: String,
+    pub web_url: At<String>,
     #[serde(default = "api_url")]
-    pub api_url: String,
+    pub api_url: At<String>,
     /// Issuer of the Actions OIDC tokens.
     #[serde(default = "oidc_issuer")]
-    pub oidc_issuer: String,
+    pub oidc_issuer: At<String>,
     /// What workflows ask their tokens for.
     #[serde(default = "oidc_audience")]
     pub oidc_audience: String,
 }
 
-fn web_url() -> String {
-    "https://github.com".to_owned()
+fn web_url() -> At<String> {
+    At::absent("https://github.com".to_owned())
 }
 
-fn api_url() -> String {
-    "https://api.github.com".to_owned()
+fn api_url() -> At<String> {
+    At::absent("https://api.github.com".to_owned())
 }
 
-fn oidc_issuer() -> String {
-    "https://token.actions.githubusercontent.com".to_owned()
+fn oidc_issuer() -> At<String> {
+    At::absent("https://token.actions.githubusercontent.com".to_owned())
 }
 
 fn oidc_audience() -> String {
@@ -171,6 +176,10 @@ impl Default for Worker {
             settle_seconds: 60,
         }
     }
+}
+
+fn worker() -> At<Worker> {
+    At::absent(Worker::default())
 }
 
 /// For each role the slugs of the teams that have it.
@@ -297,6 +306,25 @@ pub struct Target {
     /// A deployment configuration of your own that runs the traffic plan.
     #[serde(default)]
     pub deployment_config: Option<String>,
+    /// Fargate platform version, such as `1.4.0`; the one that runs when left out. Part of what is approved.
+    #[serde(default)]
+    pub platform_version: Option<At<String>>,
+    /// Part of what is approved.
+    #[serde(default)]
+    pub hooks: Hooks,
+}
+
+/// Lambda functions, by name or ARN, that CodeDeploy calls between the steps of a deployment. Each answers with
+/// PutLifecycleEventHookExecutionStatus within an hour; one that fails rolls back.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hooks {
+    pub before_install: Option<At<String>>,
+    pub after_install: Option<At<String>>,
+    /// The new version runs and takes test traffic only: the place for a smoke test.
+    pub after_allow_test_traffic: Option<At<String>>,
+    pub before_allow_traffic: Option<At<String>>,
+    pub after_allow_traffic: Option<At<String>>,
 }
 
 const fn port() -> u16 {

@@ -7,6 +7,7 @@ mod check;
 mod file;
 mod problem;
 mod secrets;
+mod target;
 #[cfg(test)]
 mod tests;
 

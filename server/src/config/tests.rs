@@ -1,6 +1,7 @@
 //! A configuration says what is wrong with it: where, what, and what to write instead.
 
 use super::parse;
+use tidegate_domain::catalog::Engine;
 
 const DEMO: &str = include_str!("../../../infra/demo/tidegate.toml");
 
@@ -120,6 +121,83 @@ fn r33_a_secret_in_the_file_is_refused_and_not_shown() {
     let said = said("client_id = ", "client_secret = \"canary-secret\"\nclient_id = ");
     assert!(said.contains("unknown field `client_secret`"), "{said}");
     assert!(!said.contains("canary-secret"), "{said}");
+}
+
+#[test]
+fn platform_version_and_hooks_are_read() {
+    let text = DEMO.replacen(
+        "deployment_group = \"orchestrator\"",
+        "deployment_group = \"orchestrator\"\nplatform_version = \"1.4.0\"\nhooks.after_allow_test_traffic = \"smoke\"",
+        1,
+    );
+    let loaded = parse("tidegate.toml", &text).unwrap_or_else(|problems| panic!("{problems}"));
+    let Engine::EcsCodedeploy(ecs) = &loaded.catalog.services[0].targets[0].engine;
+    assert_eq!(ecs.platform_version.as_deref(), Some("1.4.0"));
+    assert_eq!(ecs.hooks.set(), [("AfterAllowTestTraffic", "smoke")]);
+}
+
+#[test]
+fn a_hook_that_is_misspelt_or_no_function_is_named_with_what_to_write() {
+    let group = "deployment_group = \"orchestrator\"";
+    let with = |line: &str| said(group, &format!("{group}\n{line}"));
+    let line = line_of(group) + 1;
+    let wrong = with("hooks.after_allow_traffc = \"smoke\"");
+    assert!(wrong.contains("did you mean `after_allow_traffic`?"), "{wrong}");
+    let wrong = with("hooks.before_install = \"no function\"");
+    assert!(
+        wrong.starts_with(&format!(
+            "tidegate.toml:{line}:24: \"no function\" is no Lambda function"
+        )),
+        "{wrong}"
+    );
+    let wrong = with("platform_version = \"1.4\"");
+    assert!(
+        wrong.starts_with(&format!(
+            "tidegate.toml:{line}:20: \"1.4\" is no Fargate platform version"
+        )),
+        "{wrong}"
+    );
+    for good in [
+        "arn:aws:lambda:eu-west-1:123456789012:function:smoke:live",
+        "smoke_test-1",
+    ] {
+        let text = DEMO.replacen(group, &format!("{group}\nhooks.after_install = \"{good}\""), 1);
+        assert!(parse("tidegate.toml", &text).is_ok(), "{good}");
+    }
+}
+
+#[test]
+fn a_deadline_that_the_plan_itself_passes_is_refused() {
+    let said = said("deadline = \"45m\"", "deadline = \"5m\"");
+    assert!(
+        said.starts_with(&format!("tidegate.toml:{}:12: ", line_of("deadline = \"45m\""))),
+        "{said}"
+    );
+    assert!(said.contains("alone takes 5 min"), "{said}");
+}
+
+#[test]
+fn an_environment_that_waits_for_itself_is_refused() {
+    let said = said("promote_from = \"staging\"", "promote_from = \"production\"");
+    assert!(
+        said.contains("set promote_from to the environment before this one"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_is_wrong_about_github_and_the_worker_is_shown_where_it_stands() {
+    let api = "api_url = \"http://127.0.0.1:8081/api/v3\"";
+    let wrong = said(api, "api_url = \"nowhere\"");
+    assert!(
+        wrong.starts_with(&format!("tidegate.toml:{}:11: ", line_of(api))),
+        "{wrong}"
+    );
+    let wrong = said("lease_seconds = 30", "lease_seconds = 1");
+    assert!(
+        wrong.starts_with(&format!("tidegate.toml:{}:1: ", line_of("[worker]"))),
+        "{wrong}"
+    );
 }
 
 #[test]

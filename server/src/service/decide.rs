@@ -42,7 +42,11 @@ impl Services {
                 "GitHub could not be asked for your teams ({error}), so the approval was not recorded. Try again in a minute"
             ))
         })?;
-        let involved = lineage(self.db(), &deployment).await.map_err(errors::portal)?.involved;
+        let lineage = lineage(self.db(), &deployment).await.map_err(errors::portal)?;
+        if let Some(why) = lineage.unknown() {
+            return Err(PortalError::Conflict(format!("nobody can approve it: {why}")));
+        }
+        let involved = lineage.involved;
         let catalog = self.catalog();
         let policy = policy_of(&catalog, &deployment)?;
         let ballot = Ballot { policy, involved };

@@ -45,9 +45,11 @@ pub(crate) fn refusal(refusal: Refusal) -> PortalError {
         }
         Refusal::Ineligible(why) => PortalError::Forbidden(format!("your approval would not count: {why}")),
         Refusal::NotAPerson => PortalError::Forbidden("only a person approves".to_owned()),
-        Refusal::Invalid(_) | Refusal::StaleRevision { .. } | Refusal::NoAuthority(_) | Refusal::CallNotDue(_) => {
-            PortalError::Conflict(refusal.to_string())
-        }
+        Refusal::Invalid(_)
+        | Refusal::StaleRevision { .. }
+        | Refusal::TooLate
+        | Refusal::NoAuthority(_)
+        | Refusal::CallNotDue(_) => PortalError::Conflict(refusal.to_string()),
     }
 }
 

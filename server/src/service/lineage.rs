@@ -4,8 +4,8 @@
 use tidegate_domain::{Deployment, Release, Timestamp, approval::Involved, name::CommitSha, release::Commit};
 use tidegate_store::{Db, StoreError};
 
-/// Releases looked back over at most. A deployment that brings more is judged by these and its own.
-const LOOK_BACK: usize = 100;
+/// Releases looked back over at most. Who wrote a deployment that brings more is not known, and nobody is asked about it.
+pub const LOOK_BACK: usize = 100;
 
 /// What a deployment is made of.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub struct Lineage {
     pub previous_release: Option<Release>,
     /// Reported after the previous one and skipped; newest first. Their commits go out with this one.
     pub between: Vec<Release>,
+    /// There are more in between than were looked at.
+    pub too_long: bool,
     /// Newest first, without those that the previous release had.
     pub commits: Vec<Commit>,
     /// Everyone whose approval never counts.
@@ -43,10 +45,12 @@ pub(crate) async fn lineage_of(db: &Db, deployment: &Deployment, release: Releas
         Some(previous) => db.release(previous.release).await?,
         None => None,
     };
-    let between = match &previous_release {
+    let mut between = match &previous_release {
         Some(base) if base.reported_at < release.reported_at => between(db, base, &release).await?,
         _ => Vec::new(),
     };
+    let too_long = between.len() > LOOK_BACK;
+    between.truncate(LOOK_BACK);
     let back_to_older = previous_release
         .as_ref()
         .is_some_and(|base| base.id == release.id || base.reported_at > release.reported_at);
@@ -66,6 +70,7 @@ pub(crate) async fn lineage_of(db: &Db, deployment: &Deployment, release: Releas
         previous,
         previous_release,
         between,
+        too_long,
         commits,
         involved,
     })
@@ -81,10 +86,10 @@ async fn previous(db: &Db, deployment: &Deployment) -> Result<Option<Deployment>
     }
 }
 
-/// Releases of the service reported after `base` and before `release`; newest first.
+/// Releases of the service reported after `base` and before `release`; newest first, and one more than are looked at.
 async fn between(db: &Db, base: &Release, release: &Release) -> Result<Vec<Release>, StoreError> {
     let older = db
-        .releases_of(&release.service, Some((release.reported_at, release.id)), LOOK_BACK)
+        .releases_of(&release.service, Some((release.reported_at, release.id)), LOOK_BACK + 1)
         .await?;
     Ok(older
         .into_iter()
@@ -114,6 +119,17 @@ fn join(release: &Release, between: &[Release], base: Option<&Release>) -> Vec<C
     }
     commits.sort_by_key(|commit| std::cmp::Reverse(commit.at.unwrap_or(Timestamp::from_millis(i64::MAX))));
     commits
+}
+
+impl Lineage {
+    /// Why it cannot be told who wrote what it brings; `None` when it can.
+    pub fn unknown(&self) -> Option<String> {
+        self.too_long.then(|| {
+            format!(
+                "it brings more than {LOOK_BACK} releases at once, too many to tell who wrote them: deploy one in between first"
+            )
+        })
+    }
 }
 
 /// Adds to a release what was learned of it later. True when there was anything new.

@@ -95,14 +95,14 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
     let catalog = CatalogHandle::new(loaded.catalog.clone());
     let stop = CancellationToken::new();
     let client = GithubClient::new(GithubOptions {
-        api: Url::parse(&settings.github.api_url)?,
+        api: Url::parse(settings.github.api_url.get())?,
         token: secrets.github_token.clone(),
         timeout: GITHUB_PATIENCE,
     })?;
     let github: Arc<dyn Github> = Arc::new(client.clone());
     let identity = Arc::new(GithubIdentity::new(github.clone(), catalog.clone()));
     let services =
-        Services::new(db.clone(), catalog.clone(), identity.clone()).with_github_web(&settings.github.web_url);
+        Services::new(db.clone(), catalog.clone(), identity.clone()).with_github_web(settings.github.web_url.get());
     services.configuration_loaded(&loaded.hash, &loaded.text).await?;
 
     let parts = parts(
@@ -156,7 +156,7 @@ fn parts(
     let key = SealKey::new(secrets.key.expose_secret())?;
     let oauth = GithubOauth::new(
         OauthOptions {
-            web: Url::parse(&settings.github.web_url)?,
+            web: Url::parse(settings.github.web_url.get())?,
             client_id: settings.github.client_id.clone(),
             client_secret: secrets.github_client_secret.clone(),
             // Who someone is needs no scope; teams are read with the server's own token.
@@ -170,7 +170,7 @@ fn parts(
         redirect: settings.public_url.join("/auth/callback")?,
     };
     let tokens = ActionsTokens {
-        oidc: ActionsOidc::new(&settings.github.oidc_issuer, &settings.github.oidc_audience)?,
+        oidc: ActionsOidc::new(settings.github.oidc_issuer.get(), &settings.github.oidc_audience)?,
         db: db.clone(),
     };
     let people = People::new(db.clone(), catalog.clone(), identity, key.clone());
@@ -185,7 +185,7 @@ fn parts(
         health: Health::new(db.clone()),
         site,
         public_url: settings.public_url.clone(),
-        github_web: Url::parse(&settings.github.web_url)?,
+        github_web: Url::parse(settings.github.web_url.get())?,
         webhook_secret: secrets.github_webhook_secret.clone(),
         behind_proxy: settings.behind_proxy,
         rates: Rates::default(),

@@ -67,7 +67,7 @@ impl Inner {
             let Some(found) = self.db.deployment(lease.claim.deployment).await? else {
                 return Ok(now);
             };
-            match self.step(lease, found, now).await {
+            match Box::pin(self.step(lease, found, now)).await {
                 Ok(Outcome::Again) => {}
                 Ok(Outcome::Pause(until)) => return Ok(self.pause(now, until)),
                 Ok(Outcome::Rest) => return Ok(now),

@@ -1,6 +1,6 @@
 //! A mutating call at the cloud: intent first, one attempt, outcome after.
 
-use super::{attend::Outcome as Next, budget::backoff, lease::Lease, millis, reconcile::Inner};
+use super::{attend::Outcome as Next, budget::backoff, lease::Lease, millis, observe::budget_group, reconcile::Inner};
 use std::time::Duration;
 use tidegate_adapters::{CallError, Order};
 use tidegate_domain::{
@@ -9,11 +9,14 @@ use tidegate_domain::{
     plan::Found,
 };
 use tidegate_store::{Conflict, StoreError, Versioned};
+use tokio::time::Instant;
 
 /// What must be left of the lease beyond the call's own deadline.
 const MARGIN: Duration = Duration::from_secs(1);
 /// Below this no call is worth beginning.
 const SHORTEST_CALL: Duration = Duration::from_secs(1);
+/// Reads that come before a call, for the budget.
+const READS_BEFORE: f64 = 2.0;
 /// How soon to look for the effect of a call that gave no clear answer.
 const LOOK_FOR_IT_MILLIS: i64 = 1_000;
 
@@ -44,16 +47,17 @@ impl Inner {
             )
             .await?;
         // The commit may have taken long: only what is left of the lease now counts.
-        let Some(deadline) = self.time_for_a_call(lease) else {
+        let Some(by) = self.time_for_a_call(lease) else {
             return Err(Conflict::Lease.into());
         };
         let Some(run) = intended.value.run() else {
             return Ok(Next::Again);
         };
         tracing::info!(deployment = %intended.value.id, operation = %run.operation, call = kind.name(), "calls the cloud");
-        let answer = match tokio::time::timeout(deadline, self.make(kind, &order, &intended.value, run)).await {
+        let making = self.make(kind, &order, &intended.value, run, by);
+        let answer = match tokio::time::timeout_at(by, making).await {
             Ok(answer) => answer,
-            Err(_) => Err(CallError::Unknown(format!("no answer within {} s", deadline.as_secs()))),
+            Err(_) => Err(CallError::Unknown("no answer in time".to_owned())),
         };
         match answer {
             Err(CallError::Unknown(why)) => {
@@ -67,9 +71,11 @@ impl Inner {
         }
     }
 
-    fn time_for_a_call(&self, lease: &Lease) -> Option<Duration> {
-        let deadline = lease.left().checked_sub(MARGIN)?.min(self.options.call_deadline);
-        (deadline >= SHORTEST_CALL.min(self.options.call_deadline)).then_some(deadline)
+    /// When a call that begins now must be over. A process that is paused meanwhile sends nothing after it (R12).
+    fn time_for_a_call(&self, lease: &Lease) -> Option<Instant> {
+        let now = Instant::now();
+        let time = lease.left().checked_sub(MARGIN)?.min(self.options.call_deadline);
+        (time >= SHORTEST_CALL.min(self.options.call_deadline)).then_some(now + time)
     }
 
     async fn make(
@@ -78,20 +84,26 @@ impl Inner {
         order: &Order,
         deployment: &Deployment,
         run: &Run,
+        by: Instant,
     ) -> Result<String, CallError> {
         let engine = self.engines.of(&order.engine);
         match kind {
-            CallKind::RegisterTaskDefinition => engine.register(order, &run.revision.task_definition).await,
+            CallKind::RegisterTaskDefinition => {
+                self.budget.charge(&budget_group(&order.engine), READS_BEFORE);
+                engine
+                    .register(order, &run.revision.task_definition, by.into_std())
+                    .await
+            }
             CallKind::CreateDeployment => {
                 let task_definition = run.task_definition.as_deref().ok_or_else(|| nothing(deployment))?;
                 match self.made_before(order, run).await? {
                     Some(id) => Ok(id),
-                    None => engine.create(order, task_definition).await,
+                    None => engine.create(order, task_definition, by.into_std()).await,
                 }
             }
             CallKind::StopDeployment => {
                 let id = run.cloud_deployment.as_deref().ok_or_else(|| nothing(deployment))?;
-                engine.stop(order, id).await.map(|()| id.to_owned())
+                engine.stop(order, id, by.into_std()).await.map(|()| id.to_owned())
             }
         }
     }
@@ -103,6 +115,7 @@ impl Inner {
             call.kind == CallKind::CreateDeployment && matches!(call.outcome, Outcome::NothingHappened { .. })
         });
         let Some(first) = earlier.next() else { return Ok(None) };
+        self.budget.charge(&budget_group(&order.engine), READS_BEFORE);
         match self
             .engines
             .of(&order.engine)

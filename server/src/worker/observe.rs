@@ -1,6 +1,6 @@
 //! Reads what the planner needs: from the database, the cloud and GitHub. Changes nothing.
 
-use super::{millis, reconcile::Inner};
+use super::{budget::Hurry, millis, reconcile::Inner};
 use crate::service::{
     fresh_id,
     lineage::{Lineage, lineage},
@@ -18,10 +18,15 @@ use tidegate_store::StoreError;
 
 /// Longest settling time of a call that may be made twice without harm.
 const SETTLE_HARMLESS_MILLIS: i64 = 15_000;
-/// Reads that one look costs at most, for the budget.
-const READS_PREPARE: f64 = 5.0;
-const READS_FIND: f64 = 2.0;
-const READS_OBSERVE: f64 = 3.0;
+/// Reads that one look costs at most, for the budget: what runs, its task definition, the group, the configuration, and
+/// three of the registry.
+const READS_PREPARE: f64 = 7.0;
+const READS_REGISTERED: f64 = 5.0;
+const READS_CREATED: f64 = 2.0;
+/// The deployment and its target.
+const READS_OBSERVE: f64 = 2.0;
+/// The target of its rollback.
+const READS_ROLLBACK: f64 = 1.0;
 
 impl Inner {
     pub(super) async fn observe(&self, deployment: &Deployment, now: Timestamp) -> Result<Facts, StoreError> {
@@ -29,9 +34,13 @@ impl Inner {
         let target = catalog.target(&deployment.service, &deployment.environment);
         let policy = target.map(|target| target.policy.clone()).unwrap_or_default();
         let needs = plan::needs(deployment);
-        let in_the_way = self.people_unknown(deployment, &policy).await?;
-        let Lineage { release, involved, .. } = lineage(&self.db, deployment).await?;
-        let gates = gate::statuses(&policy.gates, &self.db.gates(release.id).await?);
+        let mut lineage = lineage(&self.db, deployment).await?;
+        // Who wrote it must be known before anybody is asked. Completing the releases may add people.
+        let people_unknown = match deployment.revision() {
+            None => self.people_unknown(deployment, target, &mut lineage).await?,
+            Some(_) => None,
+        };
+        let gates = gate::statuses(&policy.gates, &self.db.gates(lineage.release.id).await?);
         let promoted = match &policy.promote_from {
             Some(environment) => {
                 self.db
@@ -41,13 +50,9 @@ impl Inner {
             None => true,
         };
         let mut facts = Facts {
-            target: target.map(|target| TargetFacts {
-                policy: policy.clone(),
-                traffic: target.traffic,
-                deadline_seconds: target.deadline_seconds,
-            }),
+            target: target.map(target_facts),
             gates,
-            involved,
+            involved: lineage.involved.clone(),
             promoted,
             preparation: None,
             memberships: None,
@@ -60,62 +65,77 @@ impl Inner {
             operation: OperationId::from_uuid(fresh_id(now)),
             settle_millis: self.settle_millis(deployment),
         };
-        let Some(target) = target else { return Ok(facts) };
-        let order = order(deployment, &release, target, facts.operation);
+        // What is in flight is followed where it runs, whatever became of its target.
+        let Some(order) = order(deployment, &lineage.release, target, facts.operation) else {
+            return Ok(facts);
+        };
         if needs.preparation {
-            facts.preparation = match in_the_way {
+            facts.preparation = match people_unknown {
                 Some(blocker) => Some(Err(blocker)),
                 None => self.prepare(&order, now).await,
             };
+            if changes_revision(deployment, &facts)
+                && let Some(blocker) = self.people_unknown(deployment, target, &mut lineage).await?
+            {
+                facts.preparation = Some(Err(blocker));
+            }
+            facts.involved = lineage.involved;
         }
-        if needs.memberships && !policy.is_automatic() {
-            facts.memberships = self.memberships(&catalog.organisation, deployment, &policy, now).await;
+        if needs.memberships && target.is_some() && !policy.is_automatic() {
+            facts.memberships = self.memberships(&catalog.organisation, deployment, &policy).await?;
         }
         if needs.cloud {
             facts.observation = self.look(&order, deployment, now).await;
         }
         if let Some((kind, since)) = needs.find {
-            facts.found = self.find(&order, kind, since, facts.observation.as_ref()).await;
+            facts.found = self.find(&order, kind, since).await;
         }
         Ok(facts)
     }
 
-    /// The order of a deployment as the configuration has its target now; `None` without a target.
+    /// The order of a deployment that runs. `None`: it does not, or its release is gone.
     pub(super) async fn order(&self, deployment: &Deployment) -> Result<Option<Order>, StoreError> {
-        let catalog = self.catalog.get();
-        let Some(target) = catalog.target(&deployment.service, &deployment.environment) else {
-            return Ok(None);
-        };
         let release = self.db.release(deployment.release).await?;
         let operation = OperationId::from_uuid(deployment.id.uuid());
-        Ok(release.map(|release| order(deployment, &release, target, operation)))
+        Ok(release.and_then(|release| order(deployment, &release, None, operation)))
     }
 
     /// Authors must be known before their approval can be refused (R3): those of every release that it brings, too. What
-    /// GitHub adds is fetched once. What has been prepared was complete then: GitHub away later voids no approval.
-    async fn people_unknown(&self, deployment: &Deployment, policy: &Policy) -> Result<Option<Blocker>, StoreError> {
-        let asked = matches!(deployment.state, State::Requested { .. }) && !deployment.is_rollback();
-        if !asked || policy.is_automatic() || policy.solo {
+    /// GitHub adds is fetched once, and then read again. While what was prepared stays as it is nothing is asked: GitHub
+    /// away later voids no approval.
+    async fn people_unknown(
+        &self,
+        deployment: &Deployment,
+        target: Option<&Target>,
+        lineage: &mut Lineage,
+    ) -> Result<Option<Blocker>, StoreError> {
+        let asked = target.is_some_and(|target| !target.policy.is_automatic() && !target.policy.solo);
+        if !asked || deployment.is_rollback() {
             return Ok(None);
         }
-        let lineage = lineage(&self.db, deployment).await?;
+        let blocker = |why: String| Blocker {
+            kind: BlockerKind::Target,
+            subject: lineage.release.repository.clone(),
+            why,
+            since: None,
+            url: None,
+        };
+        if let Some(why) = lineage.unknown() {
+            return Ok(Some(blocker(why)));
+        }
         for release in std::iter::once(&lineage.release).chain(&lineage.between) {
             if let Err(why) = self.enricher.complete(release).await? {
-                return Ok(Some(Blocker {
-                    kind: BlockerKind::Target,
-                    subject: release.repository.clone(),
-                    why: format!("who wrote the commits of {} is not known: {why}", release.label()),
-                    since: None,
-                    url: None,
-                }));
+                let why = format!("who wrote the commits of {} is not known: {why}", release.label());
+                return Ok(Some(blocker(why)));
             }
         }
+        *lineage = crate::service::lineage::lineage(&self.db, deployment).await?;
         Ok(None)
     }
 
     async fn prepare(&self, order: &Order, now: Timestamp) -> Option<Result<Preparation, Blocker>> {
         let engine = self.engines.of(&order.engine);
-        self.read(order, READS_PREPARE, "what runs now", async || {
+        self.read(order, READS_PREPARE, Hurry::Patient, "what runs now", async || {
             engine.prepare(order, now).await
         })
         .await
@@ -133,39 +153,37 @@ impl Inner {
         };
         let engine = self.engines.of(&order.engine);
         let reads = if rollback.is_some() {
-            2.0 * READS_OBSERVE
+            READS_OBSERVE + READS_ROLLBACK
         } else {
             READS_OBSERVE
         };
-        self.read(order, reads, "how it goes", async || {
+        self.read(order, reads, Hurry::Now, "how it goes", async || {
             engine.observe(order, cloud_deployment, rollback, now).await
         })
         .await
     }
 
-    async fn find(
-        &self,
-        order: &Order,
-        kind: CallKind,
-        since: Timestamp,
-        observation: Option<&Observation>,
-    ) -> Option<Found> {
+    async fn find(&self, order: &Order, kind: CallKind, since: Timestamp) -> Option<Found> {
         let engine = self.engines.of(&order.engine);
         match kind {
             CallKind::RegisterTaskDefinition => {
-                self.read(order, READS_FIND, "for a registered task definition", async || {
-                    engine.find_registered(order).await
-                })
+                self.read(
+                    order,
+                    READS_REGISTERED,
+                    Hurry::Now,
+                    "for a registered task definition",
+                    async || engine.find_registered(order).await,
+                )
                 .await
             }
             CallKind::CreateDeployment => {
-                self.read(order, READS_FIND, "for a cloud deployment", async || {
+                self.read(order, READS_CREATED, Hurry::Now, "for a cloud deployment", async || {
                     engine.find_created(order, since).await
                 })
                 .await
             }
-            // The planner looks at the status first: where it still matters, the stop has not taken effect.
-            CallKind::StopDeployment => observation.map(|_| Found::Nothing),
+            // Settled by what is seen of the deployment.
+            CallKind::StopDeployment => None,
         }
     }
 
@@ -174,11 +192,12 @@ impl Inner {
         &self,
         order: &Order,
         reads: f64,
+        hurry: Hurry,
         what: &str,
         look: impl AsyncFnOnce() -> Result<T, CallError>,
     ) -> Option<T> {
         let group = budget_group(&order.engine);
-        if !self.budget.take(&group, reads).await {
+        if !self.budget.take(&group, reads, hurry).await {
             return None;
         }
         let answer = match tokio::time::timeout(self.options.call_deadline, look()).await {
@@ -204,8 +223,7 @@ impl Inner {
         organisation: &str,
         deployment: &Deployment,
         policy: &Policy,
-        now: Timestamp,
-    ) -> Option<Vec<Membership>> {
+    ) -> Result<Option<Vec<Membership>>, StoreError> {
         let mut teams: Vec<String> = policy
             .approvals
             .iter()
@@ -220,36 +238,54 @@ impl Inner {
             if memberships.iter().any(|known| known.person == person) {
                 continue;
             }
+            // Taken before asking: what was read earlier, or waited for, makes no answer look fresher or older than it is.
+            let checked_at = self.db.now().await?;
             let asked = self.github.teams_of(organisation, person, &teams);
             match tokio::time::timeout(self.options.call_deadline, asked).await {
                 Ok(Ok(found)) => memberships.push(Membership {
                     person,
                     teams: found.into_iter().filter_map(|slug| TeamSlug::new(slug).ok()).collect(),
-                    checked_at: now,
+                    checked_at,
                 }),
                 Ok(Err(error)) => {
                     tracing::warn!(%error, deployment = %deployment.id, "GitHub could not be asked for an approver's teams");
-                    return None;
+                    return Ok(None);
                 }
                 Err(_) => {
                     tracing::warn!(deployment = %deployment.id, "GitHub did not say in time which teams an approver is in");
-                    return None;
+                    return Ok(None);
                 }
             }
         }
-        Some(memberships)
+        Ok(Some(memberships))
     }
 
-    /// Only a second CreateDeployment would do harm: it alone waits the full settling time. A stop may be asked for
-    /// again at once (R17).
+    /// Only a second CreateDeployment would do harm: it alone waits the full settling time.
     fn settle_millis(&self, deployment: &Deployment) -> i64 {
         let full = millis(self.options.settle);
         match deployment.run().and_then(Run::open_call).map(|call| call.kind) {
-            Some(CallKind::StopDeployment) => 0,
             Some(CallKind::RegisterTaskDefinition) => full.min(SETTLE_HARMLESS_MILLIS),
             _ => full,
         }
     }
+}
+
+fn target_facts(target: &Target) -> TargetFacts {
+    TargetFacts {
+        policy: target.policy.clone(),
+        traffic: target.traffic,
+        engine: target.engine.clone(),
+        deadline_seconds: target.deadline_seconds,
+    }
+}
+
+/// What was prepared is not what would be deployed by now.
+fn changes_revision(deployment: &Deployment, facts: &Facts) -> bool {
+    let (Some(old), Some(target), Some(Ok(preparation))) = (deployment.revision(), &facts.target, &facts.preparation)
+    else {
+        return false;
+    };
+    old.hash() != plan::revision_of(deployment, target, &facts.gates, preparation).hash()
 }
 
 /// Someone has just asked to stop a deployment whose state is known: the stop need not wait for another look (R19).
@@ -266,18 +302,26 @@ fn stop_is_due(deployment: &Deployment, run: &Run) -> Option<Observation> {
     })
 }
 
-fn order(deployment: &Deployment, release: &Release, target: &Target, fresh: OperationId) -> Order {
-    Order {
-        operation: deployment.run().map_or(fresh, |run| run.operation),
-        title: format!(
-            "{} {} to {}",
-            deployment.service, deployment.label, deployment.environment
-        ),
+/// A running deployment goes on as it was approved, and where; another one goes by the configuration.
+fn order(deployment: &Deployment, release: &Release, target: Option<&Target>, fresh: OperationId) -> Option<Order> {
+    let (operation, traffic, engine) = match deployment.run() {
+        Some(run) => (run.operation, run.revision.traffic, run.engine.clone()),
+        None => target.map(|target| (fresh, target.traffic, target.engine.clone()))?,
+    };
+    Some(Order {
+        operation,
+        title: title(deployment),
         image: release.image.clone(),
-        // A running deployment goes on as it was approved.
-        traffic: deployment.run().map_or(target.traffic, |run| run.revision.traffic),
-        engine: target.engine.clone(),
-    }
+        traffic,
+        engine,
+    })
+}
+
+pub(super) fn title(deployment: &Deployment) -> String {
+    format!(
+        "{} {} to {}",
+        deployment.service, deployment.label, deployment.environment
+    )
 }
 
 pub(super) fn budget_group(engine: &Engine) -> String {

@@ -81,6 +81,11 @@ impl Db {
             in_flight: first_id!(self, IN_FLIGHT, service, environment, &own)?,
             first_queued: first_queued.map(|(id,)| parse("deployment id", &id)).transpose()?,
             newer: first_id!(self, NEWER, service, environment, &own)?,
+            // Last: who was in flight above and has succeeded by now is seen here.
+            running: self
+                .latest_succeeded(service, environment)
+                .await?
+                .map(|deployment| deployment.id),
         })
     }
 

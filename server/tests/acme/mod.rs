@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::{path::PathBuf, time::Duration};
 use tidegate_domain::{
     Catalog, EnvironmentName, GateName, Policy, Role, Service, ServiceName, Target, TeamSlug, TrafficPlan,
-    catalog::{CiTrust, EcsCodedeploy, Engine, Environment, RoleGrant},
+    catalog::{CiTrust, EcsCodedeploy, Engine, Environment, Hooks, RoleGrant},
     policy::QuorumRule,
 };
 use tidegate_sandbox::Sandbox;
@@ -279,6 +279,8 @@ fn target(environment: EnvironmentName, policy: Policy) -> Target {
             application: format!("acme-rag-{environment}"),
             deployment_group: format!("rag-{environment}"),
             deployment_config: None,
+            platform_version: None,
+            hooks: Hooks::default(),
         }),
         environment,
         traffic: TrafficPlan::AllAtOnce,

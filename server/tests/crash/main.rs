@@ -9,7 +9,7 @@
 mod acme;
 mod plant;
 
-use acme::staging;
+use acme::{production, staging};
 use plant::{Plant, on_both, together};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -51,6 +51,84 @@ async fn r09_killed_before_during_and_after_each_call_that_starts_something() {
         }
     }
     together(scenarios).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r01_r09_killed_on_the_way_of_what_people_approved() {
+    let mut scenarios = Vec::new();
+    for (operation, fate) in [
+        ("RegisterTaskDefinition", Fate::Done),
+        ("CreateDeployment", Fate::Lost),
+        ("CreateDeployment", Fate::Done),
+    ] {
+        scenarios.extend(on_both(move |base| async move {
+            let mut plant = Plant::new(base).await;
+            let release = plant.release("sha-aaaaaaa").await;
+            let id = plant.request_for(release, production()).await;
+            plant.start().await;
+            plant.until(id, |d| d.state.name() == StateName::AwaitingApproval).await;
+            plant.stop().await;
+            plant.approve(id).await;
+            plant.killed_in_call(operation, fate).await;
+            let done = plant.rests(id).await;
+            assert_eq!(
+                done.state.name(),
+                StateName::Succeeded,
+                "{operation} {fate:?}: {:#?}",
+                done.state
+            );
+            plant.happened_once(id).await;
+        }));
+    }
+    together(scenarios).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r09_killed_on_the_way_back_to_the_release_before() {
+    let mut scenarios = Vec::new();
+    for fate in [Fate::Lost, Fate::Done] {
+        scenarios.extend(on_both(move |base| async move {
+            let mut plant = Plant::new(base).await;
+            plant.start().await;
+            let mut last = None;
+            for tag in ["sha-1111111", "sha-2222222"] {
+                let id = plant.request(tag).await;
+                assert_eq!(plant.rests(id).await.state.name(), StateName::Succeeded);
+                last = Some(id);
+            }
+            plant.stop().await;
+            let back = plant.roll_back(last.unwrap()).await;
+            plant.killed_in_call("CreateDeployment", fate).await;
+            let done = plant.rests(back).await;
+            assert_eq!(done.state.name(), StateName::Succeeded, "{fate:?}: {:#?}", done.state);
+            assert_eq!(done.label, "sha-1111111");
+            plant.happened_once(back).await;
+        }));
+    }
+    together(scenarios).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r17_killed_while_aws_rolls_back_by_itself() {
+    together(on_both(|base| async move {
+        let mut plant = Plant::new(base).await;
+        let failure = json!({ "event": "AfterAllowTestTraffic", "message": "the smoke test failed" });
+        plant.stage.post("/aws/groups/rag-staging/fail-next", failure).await;
+        let id = plant.request("sha-aaaaaaa").await;
+        plant.start().await;
+        plant
+            .until(id, |d| {
+                d.state.name() == StateName::RollingBack || d.state.name().is_terminal()
+            })
+            .await;
+        plant.kill().await;
+        plant.start().await;
+        let done = plant.rests(id).await;
+        assert_eq!(done.state.name(), StateName::RolledBack, "{:#?}", done.state);
+        plant.happened_once(id).await;
+        assert!(plant.stage.calls("StopDeployment").await.is_empty());
+    }))
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,30 +258,38 @@ async fn r17_killed_while_rolling_back_it_goes_on_within_15_s() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r12_a_replica_that_was_paused_beyond_its_lease_writes_and_starts_nothing() {
-    together(on_both(|base| async move {
-        let mut plant = Plant::new(base).await;
-        let id = plant.request("sha-aaaaaaa").await;
-        let fault = plant
-            .stage
-            .fault(json!({ "operation": "RegisterTaskDefinition", "kind": "hold", "when": "after" }))
-            .await;
-        plant.start().await;
-        plant.stage.holds(&fault).await;
-        plant.signal("STOP").await;
-        let paused = plant.put_aside();
-        plant.stage.release(&fault).await;
-        plant.start().await;
-        // Another replica takes over and finishes.
-        let done = plant.rests(id).await;
-        assert_eq!(done.state.name(), StateName::Succeeded, "{:#?}", done.state);
-        let version = plant.found(id).await.version;
-        plant.wake(&paused).await;
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        assert_eq!(plant.found(id).await.version, version);
-        plant.happened_once(id).await;
-        drop(paused);
-    }))
-    .await;
+    let mut scenarios = Vec::new();
+    for operation in ["RegisterTaskDefinition", "CreateDeployment"] {
+        scenarios.extend(on_both(move |base| async move {
+            let mut plant = Plant::new(base).await;
+            let id = plant.request("sha-aaaaaaa").await;
+            let fault = plant
+                .stage
+                .fault(json!({ "operation": operation, "kind": "hold", "when": "after" }))
+                .await;
+            plant.start().await;
+            plant.stage.holds(&fault).await;
+            plant.signal("STOP").await;
+            let paused = plant.put_aside();
+            plant.stage.release(&fault).await;
+            plant.start().await;
+            // Another replica takes over and finishes.
+            let done = plant.rests(id).await;
+            assert_eq!(
+                done.state.name(),
+                StateName::Succeeded,
+                "{operation}: {:#?}",
+                done.state
+            );
+            let version = plant.found(id).await.version;
+            plant.wake(&paused).await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            assert_eq!(plant.found(id).await.version, version);
+            plant.happened_once(id).await;
+            drop(paused);
+        }));
+    }
+    together(scenarios).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

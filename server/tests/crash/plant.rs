@@ -1,6 +1,6 @@
 //! A stage, a database, and the binary that runs on them. People act through the use cases, from this process.
 
-use crate::acme::{self, BEN, FAY, SERVICE_TOKEN, Stage, rag};
+use crate::acme::{self, BEN, CLEO, FAY, SERVICE_TOKEN, Stage, rag};
 use std::{
     collections::HashSet,
     future::Future,
@@ -12,11 +12,11 @@ use std::{
 };
 use tidegate_app::{model::NewDeployment, portal::Portal};
 use tidegate_domain::{
-    Actor, Deployment, DeploymentId, EnvironmentName, EventKind, ReleaseId, Role, StateName, TeamSlug,
+    Actor, Deployment, DeploymentId, EnvironmentName, EventKind, ReleaseId, Role, StateName, TeamSlug, Verdict,
     name::{CommitSha, PersonRef},
 };
 use tidegate_server::service::{
-    CatalogHandle, NewRelease, Services,
+    CatalogHandle, NewGate, NewRelease, Services,
     ports::{Identity, Unavailable},
 };
 use tidegate_store::{AuditQuery, Db, Versioned, testing::Scratch};
@@ -205,7 +205,18 @@ impl Plant {
             commits: Vec::new(),
             gates: Vec::new(),
         };
-        self.services.register_release(&ci, new).await.expect("a release").0.id
+        let release = self.services.register_release(&ci, new).await.expect("a release").0.id;
+        let lint = NewGate {
+            gate: "lint".to_owned(),
+            verdict: Verdict::Pass,
+            detail: None,
+            url: None,
+        };
+        self.services
+            .report_gates(&ci, release, vec![lint])
+            .await
+            .expect("a gate");
+        release
     }
 
     pub(crate) async fn request_for(&self, release: ReleaseId, environment: EnvironmentName) -> DeploymentId {
@@ -217,11 +228,24 @@ impl Plant {
         self.services.request(&ben(), new).await.expect("a deployment")
     }
 
-    pub(crate) async fn roll_back(&self, id: DeploymentId) {
+    /// The deployment that goes back: the same one, where it still runs.
+    pub(crate) async fn roll_back(&self, id: DeploymentId) -> DeploymentId {
         self.services
             .roll_back(&ben(), id, "it is wrong".to_owned())
             .await
-            .expect("a rollback");
+            .expect("a rollback")
+    }
+
+    /// The gate passes, and Cleo approves what was prepared.
+    pub(crate) async fn approve(&self, id: DeploymentId) {
+        let waiting = self.until(id, |d| d.state.name() == StateName::AwaitingApproval).await;
+        let seen = waiting.revision().expect("a revision").hash();
+        let cleo = Actor::Person {
+            person: PersonRef::new(CLEO.0, CLEO.1),
+            roles: vec![Role::Viewer, Role::Approver],
+            teams: vec![acme::team("release-approvers")],
+        };
+        self.services.approve(&cleo, id, seen, None).await.expect("an approval");
     }
 
     pub(crate) async fn found(&self, id: DeploymentId) -> Versioned<Deployment> {
@@ -286,7 +310,10 @@ impl Plant {
         assert_eq!(operations.len(), made.len(), "{made:?}\n{}", self.log());
         let done = self.found(id).await.value;
         let run = done.run().expect("it ran");
-        assert_eq!(run.cloud_deployment.as_ref(), made.first().map(|(id, _)| id));
+        let mut ours = made
+            .iter()
+            .filter(|(_, description)| description.contains(&run.operation.to_string()));
+        assert_eq!(run.cloud_deployment.as_ref(), ours.next().map(|(id, _)| id));
 
         let query = AuditQuery {
             limit: 1_000,

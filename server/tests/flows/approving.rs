@@ -105,7 +105,12 @@ async fn r03_an_author_who_becomes_known_later_counts_no_more(#[case] base: Base
         .await
         .unwrap();
     world.start_worker().await;
-    world.reaches(id, StateName::AwaitingApproval).await;
+    let again = world.reaches(id, StateName::AwaitingApproval).await;
+    let voided = again.approvals[0].voided.as_ref().expect("it is void");
+    assert_eq!(
+        voided.why,
+        "cleo-acme does not count: they wrote a commit that it brings"
+    );
     assert_eq!(world.creates().await, 0);
     world.approve(DARA, id).await.unwrap();
     assert_eq!(world.rests(id).await.state.name(), StateName::Succeeded);

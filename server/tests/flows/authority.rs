@@ -5,6 +5,7 @@ use crate::{
     world::{Base, World, ci, gate, person},
 };
 use rstest::rstest;
+use serde_json::json;
 use std::time::Duration;
 use tidegate_adapters::Order;
 use tidegate_app::portal::Portal;
@@ -65,8 +66,9 @@ async fn r02_a_task_definition_changed_from_outside_voids_the_approval(#[case] b
     let engine = world.engines().await.ecs_codedeploy;
     let now = world.db.now().await.unwrap();
     let hash = engine.prepare(&order, now).await.unwrap().unwrap().hash;
-    let arn = engine.register(&order, &hash).await.unwrap();
-    let by_hand = engine.create(&order, &arn).await.unwrap();
+    let by = std::time::Instant::now() + Duration::from_secs(60);
+    let arn = engine.register(&order, &hash, by).await.unwrap();
+    let by_hand = engine.create(&order, &arn, by).await.unwrap();
     world.stage.step(600.0).await;
     let seen = engine.observe(&order, &by_hand, None, now).await.unwrap();
     assert!(seen.deployment.status.is_over());
@@ -228,4 +230,56 @@ async fn r05_a_deployment_waits_for_github_before_it_starts(#[case] base: Base) 
     assert_eq!(world.creates().await, 0);
     world.stage.github_down(false).await;
     assert_eq!(world.rests(id).await.state.name(), StateName::Succeeded);
+}
+
+#[rstest]
+#[case::on_sqlite(Base::Sqlite)]
+#[case::on_postgres(Base::Postgres)]
+#[tokio::test(flavor = "multi_thread")]
+async fn r06_what_cannot_be_evaluated_is_a_no(#[case] base: Base) {
+    let mut world = World::new(base).await;
+    let id = world.ready("sha-aaaaaaa").await;
+    world.stop_workers().await;
+    world.approve(CLEO, id).await.unwrap();
+    let fault = json!({
+        "operation": "GetDeploymentGroup", "kind": "error", "when": "before", "count": 0,
+        "status": 400, "code": "AccessDeniedException", "message": "not you",
+    });
+    let fault = world.stage.fault(fault).await;
+    world.start_worker().await;
+    world.stage.struck(&fault).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.get(id).await.state.name(), StateName::Queued);
+    assert_eq!(world.stage.calls("RegisterTaskDefinition").await.len(), 0);
+    world
+        .stage
+        .send(reqwest::Method::DELETE, &format!("/faults/{fault}"), None)
+        .await;
+    assert_eq!(world.rests(id).await.state.name(), StateName::Succeeded);
+}
+
+#[rstest]
+#[case::on_sqlite(Base::Sqlite)]
+#[case::on_postgres(Base::Postgres)]
+#[tokio::test(flavor = "multi_thread")]
+async fn r01_an_approval_that_races_with_a_change_of_what_it_approves_starts_nothing(#[case] base: Base) {
+    let world = World::new(base).await;
+    for n in 1..=5 {
+        let id = world.ready(&format!("sha-000000{n}")).await;
+        let seen = world.revision(id).await;
+        let release = world.get(id).await.release;
+        let (cleo, ci) = (person(CLEO), ci());
+        let (approved, reported) = tokio::join!(
+            world.services.approve(&cleo, id, seen, None),
+            world
+                .services
+                .report_gates(&ci, release, vec![gate("lint", Verdict::Fail)])
+        );
+        reported.unwrap();
+        let held = world.reaches(id, StateName::Requested).await;
+        assert!(held.approvals.iter().all(|approval| approval.voided.is_some()));
+        assert!(approved.is_ok() == (held.approvals.len() == 1));
+    }
+    let asked = world.stage.calls("RegisterTaskDefinition").await.len() + world.creates().await;
+    assert_eq!(asked, 0);
 }

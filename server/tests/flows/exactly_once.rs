@@ -164,7 +164,7 @@ async fn a_cloud_deployment_that_surfaces_after_its_operation_was_closed_is_stop
         let events = world.events(id).await;
         stray = events
             .into_iter()
-            .find(|recorded| recorded.event.kind == EventKind::WorkerWarning);
+            .find(|recorded| recorded.event.kind == EventKind::WorkerWarning && !recorded.event.data["stop"].is_null());
         if stray.is_some() {
             break;
         }

@@ -8,8 +8,10 @@ mod world;
 
 mod approving;
 mod authority;
+mod authors;
 mod broken;
 mod exactly_once;
+mod in_flight;
 mod lane;
 mod rolling_back;
 mod story;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tidegate_domain::{
     Policy,
     access::Role,
-    catalog::{Catalog, CiTrust, EcsCodedeploy, Engine, Environment, RoleGrant, Service, Target},
+    catalog::{Catalog, CiTrust, EcsCodedeploy, Engine, Environment, Hooks, RoleGrant, Service, Target},
     name::{EnvironmentName, GateName, ServiceName, TeamSlug},
     policy::QuorumRule,
     traffic::TrafficPlan,
@@ -27,6 +27,8 @@ pub(crate) fn catalog() -> Catalog {
             application: "rag".to_owned(),
             deployment_group: "rag".to_owned(),
             deployment_config: None,
+            platform_version: None,
+            hooks: Hooks::default(),
         }),
         traffic: TrafficPlan::AllAtOnce,
         policy: Policy {

@@ -46,7 +46,7 @@ async fn write(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let db = Db::connect(&arguments.database, options).await?;
     db.migrate().await?;
     let now = db.now().await?;
-    let web = loaded.settings.github.web_url.as_str().trim_end_matches('/').to_owned();
+    let web = loaded.settings.github.web_url.get().trim_end_matches('/').to_owned();
     let acts = story::tell(&seed, &loaded.catalog, &web, now)?;
     Player::new(db.clone(), shift, &seed, &loaded.catalog)
         .play(acts)

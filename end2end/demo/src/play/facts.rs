@@ -52,6 +52,7 @@ impl Player<'_> {
             target: Some(TargetFacts {
                 policy: policy.clone(),
                 traffic: target.traffic,
+                engine: target.engine.clone(),
                 deadline_seconds: target.deadline_seconds,
             }),
             gates: gate::statuses(&policy.gates, reports),
@@ -92,6 +93,7 @@ impl Player<'_> {
             changes,
             hash: canonical_hash(&json!({ "family": family, "image": image })),
             immutable_tags: true,
+            tag_moved_to: None,
         })
     }
 

@@ -24,7 +24,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 /// Codes with which AWS refuses a call that it may accept later. None of them leaves an effect behind.
@@ -50,8 +50,8 @@ const LATER: [&str; 17] = [
 
 /// Lets one request leave while there is time, and notes whether it left. What fails before that took no effect.
 ///
-/// The time counts from before the first read of a call: a process that was paused does not send, when it wakes, what
-/// somebody else may have taken over (R12).
+/// The moment is given by whoever holds the lease, before the first read: a process that was paused does not send, when it
+/// wakes, what somebody else may have taken over (R12).
 #[derive(Debug, Clone)]
 pub(super) struct Sent {
     left: Arc<AtomicBool>,
@@ -59,10 +59,10 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    pub(super) fn within(time: Duration) -> Self {
+    pub(super) fn before(before: Instant) -> Self {
         Self {
             left: Arc::default(),
-            before: Instant::now() + time,
+            before,
         }
     }
 
@@ -240,10 +240,10 @@ mod tests {
 
     #[test]
     fn r12_a_call_whose_time_is_over_does_not_leave() {
-        let sent = Sent::within(Duration::from_secs(10));
+        let sent = Sent::before(Instant::now());
         assert_eq!(sent.leave(sent.before), Err(TooLate));
         assert!(!sent.yet());
-        assert_eq!(sent.leave(sent.before - Duration::from_secs(1)), Ok(()));
+        assert_eq!(sent.leave(sent.before - std::time::Duration::from_secs(1)), Ok(()));
         assert!(sent.yet());
     }
 

@@ -26,8 +26,7 @@ pub struct AwsOptions {
     /// A file in the form of `~/.aws/config`, read instead of it and of `~/.aws/credentials`.
     pub profile_file: Option<PathBuf>,
     pub connect_timeout: Duration,
-    /// How long a call may take, connection and answer included, and from the beginning of what leads to a mutating
-    /// call to its leaving. Must be shorter than a worker's lease.
+    /// How long a call may take, connection and answer included. Must be shorter than a worker's lease.
     pub call_timeout: Duration,
 }
 
@@ -49,7 +48,6 @@ pub struct Aws {
     codedeploy: aws_sdk_codedeploy::Client,
     ecs: aws_sdk_ecs::Client,
     ecr: aws_sdk_ecr::Client,
-    call_timeout: Duration,
 }
 
 impl Aws {
@@ -82,7 +80,6 @@ impl Aws {
             codedeploy: aws_sdk_codedeploy::Client::new(&config),
             ecs: aws_sdk_ecs::Client::new(&config),
             ecr: aws_sdk_ecr::Client::new(&config),
-            call_timeout: options.call_timeout,
         }
     }
 }

@@ -32,15 +32,33 @@ pub struct GithubUser {
     pub name: Option<String>,
 }
 
+/// A commit, and who else had a part in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundCommit {
+    /// Its author has id 0 where GitHub itself knows no account for them.
+    pub commit: Commit,
+    /// Out of its `Co-authored-by` trailers: those whose address is GitHub's own, which holds the numeric id.
+    pub co_authors: Vec<PersonRef>,
+}
+
 /// What the server asks of GitHub. `token`: a person's own; the others use the service's token.
 #[async_trait]
 pub trait Github: Send + Sync {
     async fn user(&self, token: &str) -> Result<GithubUser, CallError>;
     /// Slugs of the organisation's teams that this numeric person is an active member of, out of `teams`.
     async fn teams_of(&self, organisation: &str, person: i64, teams: &[String]) -> Result<Vec<String>, CallError>;
-    /// Commits that `head` has and `base` has not; newest first.
-    async fn compare(&self, repository: &str, base: &CommitSha, head: &CommitSha) -> Result<Vec<Commit>, CallError>;
-    async fn commit(&self, repository: &str, sha: &CommitSha) -> Result<Commit, CallError>;
+    /// Commits that `head` has and `base` has not; newest first. Refused as [`CallError::is_absent`] when either is not
+    /// there.
+    async fn compare(
+        &self,
+        repository: &str,
+        base: &CommitSha,
+        head: &CommitSha,
+    ) -> Result<Vec<FoundCommit>, CallError>;
+    /// Refused as [`CallError::is_absent`] when there is no such commit, or the token may not see the repository.
+    async fn commit(&self, repository: &str, sha: &CommitSha) -> Result<FoundCommit, CallError>;
+    /// Fails when the token may not see the repository: only where it may does a missing commit say anything.
+    async fn readable(&self, repository: &str) -> Result<(), CallError>;
 }
 
 #[derive(Debug, Clone)]
@@ -103,8 +121,36 @@ struct Comparison {
     commits: Vec<ApiCommit>,
 }
 
-impl From<ApiCommit> for Commit {
+impl From<ApiCommit> for FoundCommit {
     fn from(found: ApiCommit) -> Self {
+        let co_authors = found.commit.as_ref().map(|git| co_authors(&git.message));
+        Self {
+            co_authors: co_authors.unwrap_or_default(),
+            commit: found.into_commit(),
+        }
+    }
+}
+
+/// Trailers of a message, such as `Co-authored-by: Ada <4711+ada@users.noreply.github.com>`. Other addresses name no
+/// account.
+fn co_authors(message: &str) -> Vec<PersonRef> {
+    const TRAILER: &str = "co-authored-by:";
+    let named = |line: &str| {
+        let rest = line.trim();
+        let rest = rest
+            .get(..TRAILER.len())
+            .filter(|start| start.eq_ignore_ascii_case(TRAILER))
+            .map(|_| &rest[TRAILER.len()..])?;
+        let (_, address) = rest.trim().strip_suffix('>')?.rsplit_once('<')?;
+        let (id, login) = address.strip_suffix("@users.noreply.github.com")?.split_once('+')?;
+        Some(PersonRef::new(id.parse().ok()?, login))
+    };
+    message.lines().filter_map(named).collect()
+}
+
+impl ApiCommit {
+    fn into_commit(self) -> Commit {
+        let found = self;
         let git = found.commit;
         let written_by = git.as_ref().and_then(|git| git.author.as_ref());
         let name = written_by.and_then(|person| person.name.clone()).unwrap_or_default();
@@ -112,7 +158,7 @@ impl From<ApiCommit> for Commit {
             Some(LenientAccount { id: Some(id), login }) => PersonRef::new(id, login.unwrap_or(name)),
             _ => PersonRef::new(0, name),
         };
-        Self {
+        Commit {
             sha: found.sha,
             at: written_by.and_then(|person| person.date.as_deref()?.parse().ok()),
             title: git
@@ -211,11 +257,16 @@ impl Github for GithubClient {
         Ok(mine.map(|(team, _)| team.clone()).collect())
     }
 
-    async fn compare(&self, repository: &str, base: &CommitSha, head: &CommitSha) -> Result<Vec<Commit>, CallError> {
+    async fn compare(
+        &self,
+        repository: &str,
+        base: &CommitSha,
+        head: &CommitSha,
+    ) -> Result<Vec<FoundCommit>, CallError> {
         let range = format!("{base}...{head}");
         let path = repository_path(repository, &["compare", &range])?;
         let mut next = Some(address(&self.api, &path, &[("per_page", PER_PAGE)])?);
-        let mut commits: Vec<Commit> = Vec::new();
+        let mut commits: Vec<FoundCommit> = Vec::new();
         for _ in 0..MAX_PAGES {
             let Some(url) = next else {
                 // GitHub lists the oldest first.
@@ -226,18 +277,26 @@ impl Github for GithubClient {
             let answer = answer.ok_or_else(|| not_found(&format!("{range} in {repository}")))?;
             next = next_page(&answer, &self.api);
             let page: Comparison = body(answer).await?;
-            commits.extend(page.commits.into_iter().map(Commit::from));
+            commits.extend(page.commits.into_iter().map(FoundCommit::from));
         }
         Err(too_long(&format!("the comparison {range}")))
     }
 
-    async fn commit(&self, repository: &str, sha: &CommitSha) -> Result<Commit, CallError> {
+    async fn commit(&self, repository: &str, sha: &CommitSha) -> Result<FoundCommit, CallError> {
         let path = repository_path(repository, &["commits", sha.as_str()])?;
         let url = address(&self.api, &path, &[])?;
         let found: Option<ApiCommit> = self.read(&url, self.service_token()).await?;
         found
-            .map(Commit::from)
+            .map(FoundCommit::from)
             .ok_or_else(|| not_found(&format!("commit {sha} in {repository}")))
+    }
+
+    async fn readable(&self, repository: &str) -> Result<(), CallError> {
+        let url = address(&self.api, &repository_path(repository, &[])?, &[])?;
+        match self.get(&url, self.service_token()).await? {
+            Some(_) => Ok(()),
+            None => Err(not_found(&format!("repository {repository}"))),
+        }
     }
 }
 
@@ -384,13 +443,20 @@ mod tests {
     }
 
     #[test]
+    fn r03_co_authors_are_known_by_the_id_in_githubs_own_address() {
+        let message = "Fix it\n\nCo-authored-by: Ada <4711+ada@users.noreply.github.com>\n\
+            co-authored-BY: Ben <ben@acme.test>\nCo-authored-by: Cleo <cleo@users.noreply.github.com>\nCö";
+        assert_eq!(co_authors(message), [PersonRef::new(4711, "ada")]);
+    }
+
+    #[test]
     fn a_commit_by_nobody_github_knows_has_author_zero() {
         let sha = "a".repeat(40);
         for author in ["null", "{}"] {
             let text = format!(
                 r#"{{"sha":"{sha}","html_url":"u","author":{author},"new":1,"commit":{{"message":"Fix it\n\nlong","author":{{"name":"Ada","date":"2026-01-01T00:00:00Z"}}}}}}"#
             );
-            let commit = Commit::from(serde_json::from_str::<ApiCommit>(&text).unwrap());
+            let commit = serde_json::from_str::<ApiCommit>(&text).unwrap().into_commit();
             assert_eq!((commit.author.id, commit.author.login.as_str()), (0, "Ada"));
             assert_eq!(commit.title, "Fix it");
             assert_eq!(commit.at, "2026-01-01T00:00:00Z".parse().ok());

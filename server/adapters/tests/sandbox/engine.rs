@@ -1,6 +1,6 @@
 //! A deployment through the engine, from what would change to all traffic on the new version, or back.
 
-use crate::world::{CANARY, REPOSITORY, World, running, target, with_target};
+use crate::world::{CANARY, REPOSITORY, World, running, soon, target, with_target};
 use serde_json::{Value, json};
 use tidegate_adapters::{CallError, Engine as _, Order, Registry as _};
 use tidegate_domain::{
@@ -124,7 +124,7 @@ async fn a_stop_with_rollback_is_followed_into_the_deployment_that_rolls_back() 
     let order = world.order();
     let id = world.started(&order).await;
     world.step(80).await;
-    world.engine.stop(&order, &id).await.unwrap();
+    world.engine.stop(&order, &id, soon()).await.unwrap();
     let seen = world.ended(&order, &id).await;
     assert_eq!(seen.deployment.status, CloudStatus::Stopped);
     let rollback = seen.deployment.rollback.unwrap();
@@ -141,9 +141,13 @@ async fn a_stop_with_rollback_is_followed_into_the_deployment_that_rolls_back() 
         "the rollback is not taken for the deployment"
     );
     assert_eq!(
-        world.engine.stop(&order, &id).await,
-        Ok(()),
-        "stopping what is over is no error"
+        world.engine.stop(&order, &id, soon()).await,
+        Err(CallError::Refused {
+            code: "DeploymentAlreadyCompletedException".to_owned(),
+            message: format!("The deployment {id} is already completed"),
+            retry: false
+        }),
+        "what is over was stopped by somebody else"
     );
 }
 
@@ -209,12 +213,12 @@ async fn r02_a_task_definition_that_is_not_the_approved_one_is_not_registered() 
     world.ended(&other, &id).await;
     let register_calls = world.calls("RegisterTaskDefinition").await.len();
     let smaller = with_target(order, |target| target.port = 9090);
-    let refused = world.engine.register(&smaller, &approved).await;
+    let refused = world.engine.register(&smaller, &approved, soon()).await;
     assert!(
         matches!(&refused, Err(CallError::Refused { retry: false, .. })),
         "{refused:?}"
     );
-    let refused = world.engine.register(&world.order(), &"0".repeat(64)).await;
+    let refused = world.engine.register(&world.order(), &"0".repeat(64), soon()).await;
     let Err(CallError::Refused { code, retry, .. }) = refused else {
         panic!("{refused:?}");
     };
@@ -344,7 +348,7 @@ async fn r36_a_moved_tag_changes_nothing_but_is_told() {
     let moved = json!({ "repository": "acme/loose", "tag": "v1", "digest": second.as_str() });
     world.control("aws/images/move-tag", moved).await;
     let after = world.aws.look_up(&image).await.unwrap();
-    assert_eq!((after.present, after.tag_points_to), (true, Some(second)));
+    assert_eq!((after.present, after.tag_points_to.clone()), (true, Some(second)));
     let order = Order {
         image: image.clone(),
         ..world.order()
@@ -352,6 +356,13 @@ async fn r36_a_moved_tag_changes_nothing_but_is_told() {
     let preparation = world.engine.prepare(&order, world.now()).await.unwrap().unwrap();
     assert_eq!(preparation.changes[0].to, image.pinned());
     assert!(!preparation.immutable_tags);
+    assert_eq!(preparation.tag_moved_to, after.tag_points_to);
+    let untagged = Order {
+        image: Image { tag: None, ..image },
+        ..order
+    };
+    let same = world.engine.prepare(&untagged, world.now()).await.unwrap().unwrap();
+    assert_eq!((same.tag_moved_to, &same.hash), (None, &preparation.hash), "no effect");
 }
 
 #[tokio::test]

@@ -240,12 +240,13 @@ async fn commits_between_two_releases_come_newest_first_over_all_pages() {
     let found = world.client.compare("acme/rag", &sha(120), &sha(0)).await.unwrap();
     let expected: Vec<CommitSha> = (0..120).map(sha).collect();
     assert_eq!(
-        found.iter().map(|commit| commit.sha.clone()).collect::<Vec<_>>(),
+        found.iter().map(|found| found.commit.sha.clone()).collect::<Vec<_>>(),
         expected
     );
-    assert_eq!((found[0].author.id, found[0].author.login.as_str()), (0, "Nobody"));
-    assert_eq!((found[1].author.id, found[1].title.as_str()), (12, "Change 119"));
-    assert!(found[1].at.is_some() && found[1].url.is_some());
+    let (first, second) = (&found[0].commit, &found[1].commit);
+    assert_eq!((first.author.id, first.author.login.as_str()), (0, "Nobody"));
+    assert_eq!((second.author.id, second.title.as_str()), (12, "Change 119"));
+    assert!(second.at.is_some() && second.url.is_some());
 
     let one = world.client.commit("acme/rag", &sha(1)).await.unwrap();
     assert_eq!(one, found[1]);
@@ -253,10 +254,12 @@ async fn commits_between_two_releases_come_newest_first_over_all_pages() {
         .client
         .commit("acme/rag", &CommitSha::new("0".repeat(40)).unwrap())
         .await;
-    assert!(
-        matches!(nothing, Err(CallError::Refused { retry: false, .. })),
-        "{nothing:?}"
-    );
+    assert!(nothing.unwrap_err().is_absent());
+    world.client.readable("acme/rag").await.unwrap();
+    let hidden = client(&world.sandbox, "ghp_unknown");
+    assert!(hidden.readable("acme/rag").await.is_err());
+    assert!(!hidden.commit("acme/rag", &sha(1)).await.unwrap_err().is_absent());
+    assert!(world.client.readable("acme/other").await.unwrap_err().is_absent());
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Side effects exactly once: one attempt per call, and what it did is found again.
 
-use crate::world::World;
+use crate::world::{World, soon};
 use serde_json::json;
+use std::time::{Duration, Instant};
 use tidegate_adapters::{CallError, Engine as _, Order};
 use tidegate_domain::{id::OperationId, plan::Found};
 use uuid::Uuid;
@@ -31,7 +32,7 @@ async fn r10_every_mutating_call_is_one_http_attempt_whatever_goes_wrong() {
         fault["count"] = json!(0);
         let order = world.order();
         let definition = world.registered(&order).await;
-        let id = world.engine.create(&order, &definition).await.unwrap();
+        let id = world.engine.create(&order, &definition, soon()).await.unwrap();
         let hash = world.approved(&order).await;
         for operation in ["RegisterTaskDefinition", "CreateDeployment", "StopDeployment"] {
             let mut fault = fault.clone();
@@ -39,9 +40,9 @@ async fn r10_every_mutating_call_is_one_http_attempt_whatever_goes_wrong() {
             world.fault(fault.clone()).await;
             let before = world.calls(operation).await.len();
             let answer = match operation {
-                "RegisterTaskDefinition" => world.engine.register(&order, &hash).await.map(drop),
-                "CreateDeployment" => world.engine.create(&order, &definition).await.map(drop),
-                _ => world.engine.stop(&order, &id).await,
+                "RegisterTaskDefinition" => world.engine.register(&order, &hash, soon()).await.map(drop),
+                "CreateDeployment" => world.engine.create(&order, &definition, soon()).await.map(drop),
+                _ => world.engine.stop(&order, &id, soon()).await,
             };
             assert!(answer.is_err(), "{operation} {fault}");
             let calls = world.calls(operation).await;
@@ -60,7 +61,7 @@ async fn r10_a_time_out_after_the_effect_is_unknown_and_the_deployment_is_found(
     world
         .fault(json!({ "kind": "hold", "when": "after", "operation": "CreateDeployment" }))
         .await;
-    unknown(world.engine.create(&order, &definition).await);
+    unknown(world.engine.create(&order, &definition, soon()).await);
     let Found::Effect(id) = world.engine.find_created(&order, since).await.unwrap() else {
         panic!("it took effect");
     };
@@ -77,7 +78,7 @@ async fn r10_a_call_that_never_took_effect_is_not_found() {
     world
         .fault(json!({ "kind": "reset", "when": "before", "operation": "CreateDeployment" }))
         .await;
-    unknown(world.engine.create(&order, &definition).await);
+    unknown(world.engine.create(&order, &definition, soon()).await);
     assert_eq!(world.engine.find_created(&order, since).await.unwrap(), Found::Nothing);
 }
 
@@ -92,7 +93,7 @@ async fn a_reset_connection_and_a_5xx_leave_the_outcome_unknown() {
         fault["when"] = json!("after");
         fault["operation"] = json!("CreateDeployment");
         world.fault(fault).await;
-        unknown(world.engine.create(&order, &definition).await);
+        unknown(world.engine.create(&order, &definition, soon()).await);
         let found = world.engine.find_created(&order, since).await.unwrap();
         assert!(matches!(found, Found::Effect(_)));
     }
@@ -108,7 +109,7 @@ async fn a_task_definition_registered_by_an_unanswered_call_is_found_by_its_tag(
     world
         .fault(json!({ "kind": "hold", "when": "after", "operation": "RegisterTaskDefinition" }))
         .await;
-    unknown(world.engine.register(&order, &hash).await);
+    unknown(world.engine.register(&order, &hash, soon()).await);
     world.registered(&world.order()).await;
     let Found::Effect(arn) = world.engine.find_registered(&order).await.unwrap() else {
         panic!("it took effect");
@@ -125,7 +126,7 @@ async fn a_deployment_not_to_be_seen_yet_is_not_found_until_it_is() {
     world
         .fault(json!({ "kind": "invisible", "seconds": 20.0, "operation": "CreateDeployment" }))
         .await;
-    let id = world.engine.create(&order, &definition).await.unwrap();
+    let id = world.engine.create(&order, &definition, soon()).await.unwrap();
     assert_eq!(world.engine.find_created(&order, since).await.unwrap(), Found::Nothing);
     let (code, retry) = refused(world.engine.observe(&order, &id, None, world.now()).await);
     assert_eq!((code.as_str(), retry), ("DeploymentDoesNotExistException", true));
@@ -147,7 +148,7 @@ async fn a_look_alike_is_not_taken_for_the_deployment() {
         title: format!("again [tidegate:{}]", order.operation),
         ..order.clone()
     };
-    let other = world.engine.create(&quoting, &definition).await.unwrap();
+    let other = world.engine.create(&quoting, &definition, soon()).await.unwrap();
     assert_eq!(world.engine.find_created(&order, since).await.unwrap(), Found::Nothing);
     assert_eq!(
         world.engine.find_created(&quoting, since).await.unwrap(),
@@ -161,13 +162,17 @@ async fn the_deployment_is_found_among_more_than_one_page() {
     let order = world.order();
     let id = world.started(&order).await;
     let since = world.now();
-    world.engine.stop(&order, &id).await.unwrap();
+    world.engine.stop(&order, &id, soon()).await.unwrap();
     world.step(60).await;
     for _ in 0..52 {
         let other = world.order();
         let definition = world.in_account(&id).await["app_spec"]["task_definition"].clone();
-        let made = world.engine.create(&other, definition.as_str().unwrap()).await.unwrap();
-        world.engine.stop(&other, &made).await.unwrap();
+        let made = world
+            .engine
+            .create(&other, definition.as_str().unwrap(), soon())
+            .await
+            .unwrap();
+        world.engine.stop(&other, &made, soon()).await.unwrap();
         world.step(60).await;
     }
     assert_eq!(
@@ -188,9 +193,9 @@ async fn a_throttled_call_may_be_made_again() {
     world
         .fault(json!({ "kind": "throttle", "operation": "CreateDeployment" }))
         .await;
-    let answer = world.engine.create(&order, &definition).await;
+    let answer = world.engine.create(&order, &definition, soon()).await;
     assert_eq!(refused(answer), ("ThrottlingException".to_owned(), true));
-    assert!(world.engine.create(&order, &definition).await.is_ok());
+    assert!(world.engine.create(&order, &definition, soon()).await.is_ok());
 }
 
 #[tokio::test]
@@ -198,8 +203,8 @@ async fn a_group_with_an_active_deployment_refuses_for_now_and_names_it() {
     let world = World::new().await;
     let order = world.order();
     let definition = world.registered(&order).await;
-    let active = world.engine.create(&order, &definition).await.unwrap();
-    let answer = world.engine.create(&world.order(), &definition).await;
+    let active = world.engine.create(&order, &definition, soon()).await.unwrap();
+    let answer = world.engine.create(&world.order(), &definition, soon()).await;
     let Err(CallError::Refused { code, message, retry }) = answer else {
         panic!("{answer:?}");
     };
@@ -215,7 +220,7 @@ async fn reads_that_fail_before_registering_leave_nothing_unknown() {
     world
         .fault(json!({ "kind": "reset", "when": "before", "operation": "DescribeServices" }))
         .await;
-    let (code, retry) = refused(world.engine.register(&order, &hash).await);
+    let (code, retry) = refused(world.engine.register(&order, &hash, soon()).await);
     assert_eq!((code.as_str(), retry), ("NotSent", true));
     assert_eq!(world.calls("RegisterTaskDefinition").await.len(), 0);
 }
@@ -238,7 +243,7 @@ async fn when_nobody_listens_the_call_was_surely_not_made() {
         tokio::task::yield_now().await;
     }
     assert_eq!(
-        refused(engine.create(&order, "arn").await),
+        refused(engine.create(&order, "arn", soon()).await),
         ("NotSent".to_owned(), true)
     );
 }
@@ -253,7 +258,28 @@ async fn r12_nothing_is_sent_once_the_time_for_the_call_is_over() {
             .fault(json!({ "kind": "delay", "milliseconds": 1000, "operation": read }))
             .await;
     }
-    let (code, retry) = refused(world.engine.register(&order, &hash).await);
+    let by = Instant::now() + Duration::from_millis(1_500);
+    let (code, retry) = refused(world.engine.register(&order, &hash, by).await);
     assert_eq!((code.as_str(), retry), ("NotSent", true));
     assert_eq!(world.calls("RegisterTaskDefinition").await.len(), 0);
+}
+
+#[tokio::test]
+async fn r12_a_process_that_wakes_after_its_time_sends_nothing() {
+    let world = World::new().await;
+    let order = world.order();
+    let definition = world.registered(&order).await;
+    // Paused in between, for longer than it was given.
+    let by = Instant::now();
+    assert_eq!(
+        refused(world.engine.create(&order, &definition, by).await),
+        ("NotSent".to_owned(), true)
+    );
+    let id = world.engine.create(&order, &definition, soon()).await.unwrap();
+    assert_eq!(
+        refused(world.engine.stop(&order, &id, by).await),
+        ("NotSent".to_owned(), true)
+    );
+    assert_eq!(world.calls("CreateDeployment").await.len(), 1);
+    assert_eq!(world.calls("StopDeployment").await.len(), 0);
 }

@@ -1,7 +1,10 @@
 //! A sandbox with one service on a clock that stands still, and the engine connected to it.
 
 use serde_json::{Value, json};
-use std::{io::Write as _, time::Duration};
+use std::{
+    io::Write as _,
+    time::{Duration, Instant},
+};
 use tempfile::NamedTempFile;
 use tidegate_adapters::{Aws, AwsOptions, EcsCodedeploy, Engine as _, Order};
 use tidegate_domain::{
@@ -128,13 +131,13 @@ impl World {
 
     pub(crate) async fn registered(&self, order: &Order) -> String {
         let hash = self.approved(order).await;
-        self.engine.register(order, &hash).await.unwrap()
+        self.engine.register(order, &hash, soon()).await.unwrap()
     }
 
     /// Registers and creates. Answers with the id of the cloud deployment.
     pub(crate) async fn started(&self, order: &Order) -> String {
         let definition = self.registered(order).await;
-        self.engine.create(order, &definition).await.unwrap()
+        self.engine.create(order, &definition, soon()).await.unwrap()
     }
 
     pub(crate) async fn observed(&self, order: &Order, id: &str, rollback: Option<&str>) -> Observation {
@@ -161,6 +164,11 @@ impl World {
     }
 }
 
+/// A moment that no test's call takes until.
+pub(crate) fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
 pub(crate) fn target() -> catalog::EcsCodedeploy {
     catalog::EcsCodedeploy {
         cluster: "acme".to_owned(),
@@ -170,6 +178,8 @@ pub(crate) fn target() -> catalog::EcsCodedeploy {
         application: "rag".to_owned(),
         deployment_group: "production".to_owned(),
         deployment_config: None,
+        platform_version: None,
+        hooks: catalog::Hooks::default(),
     }
 }
 

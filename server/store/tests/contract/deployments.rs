@@ -94,6 +94,7 @@ stories! {
             in_flight: Some(flying.id),
             first_queued: Some(first.id),
             newer: Some(newest.id),
+            running: None,
         });
         assert_eq!(lane(&scratch, &flying).await.in_flight, None);
         assert_eq!(lane(&scratch, &newest).await.newer, None);

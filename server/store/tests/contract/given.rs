@@ -3,6 +3,7 @@
 use tidegate_domain::{
     Actor, AuditEvent, Deployment, DeploymentId, Digest, EnvironmentName, EventKind, OperationId, PersonRef, Release,
     ReleaseId, Revision, ServiceName, State, StateName, Subject, Timestamp, TrafficPlan,
+    catalog::{EcsCodedeploy, Engine, Hooks},
     deployment::{Authority, Kind, Run},
     name::CommitSha,
     release::Image,
@@ -93,14 +94,27 @@ pub(crate) fn turned(deployment: &Deployment, name: StateName, at: i64) -> Deplo
     let run = Run {
         revision: revision.clone(),
         authority: Authority::Automatic,
+        engine: Engine::EcsCodedeploy(EcsCodedeploy {
+            cluster: "c".to_owned(),
+            service: "s".to_owned(),
+            container: "app".to_owned(),
+            port: 8080,
+            application: "a".to_owned(),
+            deployment_group: "g".to_owned(),
+            deployment_config: None,
+            platform_version: None,
+            hooks: Hooks::default(),
+        }),
         operation: OperationId::from_uuid(Uuid::now_v7()),
         started_at: at,
+        start_before: None,
         deadline: at.plus_seconds(3600),
         calls: Vec::new(),
         task_definition: None,
         cloud_deployment: None,
         progress: None,
         stop: None,
+        concerns: Vec::new(),
     };
     let state = match name {
         StateName::Requested => State::Requested { blocked: Vec::new() },

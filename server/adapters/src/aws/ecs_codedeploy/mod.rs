@@ -21,6 +21,7 @@ use aws_sdk_codedeploy::types::{
 };
 use aws_smithy_types::body::SdkBody;
 use description::described;
+use std::time::Instant;
 use tidegate_domain::{
     catalog,
     deployment::{Blocker, Observation, Preparation},
@@ -58,8 +59,8 @@ impl Engine for EcsCodedeploy {
         prepare::prepare(&self.aws, order, now).await
     }
 
-    async fn register(&self, order: &Order, expected: &str) -> Result<String, CallError> {
-        let sent = Sent::within(self.aws.call_timeout);
+    async fn register(&self, order: &Order, expected: &str, by: Instant) -> Result<String, CallError> {
+        let sent = Sent::before(by);
         let planned = prepare::planned(&self.aws, order)
             .await
             .map_err(CallError::before_anything_happened)?
@@ -92,8 +93,8 @@ impl Engine for EcsCodedeploy {
             .ok_or_else(|| CallError::Unknown("RegisterTaskDefinition answered without an ARN".to_owned()))
     }
 
-    async fn create(&self, order: &Order, task_definition: &str) -> Result<String, CallError> {
-        let sent = Sent::within(self.aws.call_timeout);
+    async fn create(&self, order: &Order, task_definition: &str, by: Instant) -> Result<String, CallError> {
+        let sent = Sent::before(by);
         let target = target(order);
         let Some(config) = deployment_config(order) else {
             let message = format!("CodeDeploy has no configuration for the traffic plan {}", order.traffic);
@@ -131,10 +132,9 @@ impl Engine for EcsCodedeploy {
             .ok_or_else(|| CallError::Unknown("CreateDeployment answered without a deployment id".to_owned()))
     }
 
-    async fn stop(&self, _: &Order, cloud_deployment: &str) -> Result<(), CallError> {
-        let sent = Sent::within(self.aws.call_timeout);
-        let answer = self
-            .aws
+    async fn stop(&self, _: &Order, cloud_deployment: &str, by: Instant) -> Result<(), CallError> {
+        let sent = Sent::before(by);
+        self.aws
             .codedeploy
             .stop_deployment()
             .deployment_id(cloud_deployment)
@@ -142,13 +142,9 @@ impl Engine for EcsCodedeploy {
             .customize()
             .interceptor(sent.clone())
             .send()
-            .await;
-        match answer {
-            Ok(_) => Ok(()),
-            // It is over, one way or the other: observing it says which.
-            Err(error) if call::code(&error) == Some("DeploymentAlreadyCompletedException") => Ok(()),
-            Err(error) => Err(call::failed(&error, &sent)),
-        }
+            .await
+            .map(drop)
+            .map_err(|error| call::failed(&error, &sent))
     }
 
     async fn find_registered(&self, order: &Order) -> Result<Found, CallError> {

@@ -2,7 +2,7 @@
 
 use super::{deployment_config, target};
 use crate::{
-    CallError, Order, Registry,
+    CallError, Order, Registry, RegistryFinding,
     aws::{
         Aws,
         appspec::{NOT_REGISTERED, appspec},
@@ -47,7 +47,7 @@ pub(super) async fn prepare(
         planned(aws, order),
         group_shifts_service(aws, order),
         config_runs_plan(aws, order),
-        immutable_tags(aws, order)
+        registry(aws, order)
     )?;
     Ok(assemble(order, now, planned, group.and(config), registry))
 }
@@ -57,11 +57,11 @@ fn assemble(
     now: Timestamp,
     planned: Result<Planned, Blocker>,
     codedeploy: Result<(), Blocker>,
-    registry: Result<bool, Blocker>,
+    registry: Result<RegistryFinding, Blocker>,
 ) -> Result<Preparation, Blocker> {
     let Planned { running, new, hash } = planned?;
     codedeploy?;
-    let immutable_tags = registry?;
+    let registry = registry?;
     let image = running.definition.image_of(&target(order).container).map(str::to_owned);
     let digest = image.as_deref().and_then(|image| image.split_once('@'));
     Ok(Preparation {
@@ -71,7 +71,8 @@ fn assemble(
         changes: running.definition.changes(&new),
         running_task_definition: Some(running.arn),
         hash,
-        immutable_tags,
+        immutable_tags: registry.immutable_tags,
+        tag_moved_to: registry.tag_points_to.filter(|now| *now != order.image.digest),
     })
 }
 
@@ -288,8 +289,8 @@ fn plan_of(config: &DeploymentConfigInfo) -> Option<TrafficPlan> {
     }
 }
 
-/// Whether the registry forbids moving tags, once the image is known to be there.
-async fn immutable_tags(aws: &Aws, order: &Order) -> Result<Result<bool, Blocker>, CallError> {
+/// What the registry says of the image, once it is known to be there.
+async fn registry(aws: &Aws, order: &Order) -> Result<Result<RegistryFinding, Blocker>, CallError> {
     let missing = |why: String| Blocker {
         kind: BlockerKind::Registry,
         subject: order.image.pinned(),
@@ -303,7 +304,7 @@ async fn immutable_tags(aws: &Aws, order: &Order) -> Result<Result<bool, Blocker
     }
     let finding = aws.look_up(&order.image).await?;
     Ok(if finding.present {
-        Ok(finding.immutable_tags)
+        Ok(finding)
     } else {
         let why = "is not in the registry (deleted, or never pushed): push this digest again or release another image";
         Err(missing(why.to_owned()))
