@@ -193,7 +193,10 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
         ),
         K::WorkerWarning => (
             "warning".to_owned(),
-            text(data, "message").or_else(|| text(data, "why")).map(str::to_owned),
+            ["message", "what", "why"]
+                .into_iter()
+                .find_map(|member| text(data, member))
+                .map(str::to_owned),
         ),
         K::ConfigurationLoaded => (
             "loaded the configuration".to_owned(),
@@ -333,6 +336,15 @@ mod tests {
                 "sees the cloud deployment in progress, 10 % on the new version".to_owned(),
                 Some("Install succeeded".to_owned())
             )
+        );
+    }
+
+    #[test]
+    fn a_warning_says_what_it_is_about() {
+        let data = json!({ "concern": "unseen", "what": "the cloud cannot be read" });
+        assert_eq!(
+            said(EventKind::WorkerWarning, data),
+            ("warning".to_owned(), Some("the cloud cannot be read".to_owned()))
         );
     }
 

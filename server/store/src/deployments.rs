@@ -62,7 +62,7 @@ fn search_text(deployment: &Deployment) -> String {
     text
 }
 
-/// Logins of whoever requested, approved or rejected, in lower case.
+/// Logins of whoever requested, approved, rejected, cancelled or stopped, in lower case.
 fn people(deployment: &Deployment) -> Vec<String> {
     let mut logins: Vec<String> = deployment
         .requested_by
@@ -76,9 +76,13 @@ fn people(deployment: &Deployment) -> Vec<String> {
             .iter()
             .map(|approval| approval.person.login.to_lowercase()),
     );
-    if let State::Rejected { by, .. } = &deployment.state {
-        logins.push(by.login.to_lowercase());
+    match &deployment.state {
+        State::Rejected { by, .. } => logins.push(by.login.to_lowercase()),
+        State::Cancelled { by, .. } => logins.extend(by.human().map(|by| by.login.to_lowercase())),
+        _ => {}
     }
+    let stop = deployment.run().and_then(|run| run.stop.as_ref());
+    logins.extend(stop.map(|stop| stop.by.login.to_lowercase()));
     logins.sort_unstable();
     logins.dedup();
     logins

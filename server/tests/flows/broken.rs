@@ -174,3 +174,40 @@ async fn r03_nobody_is_asked_before_github_has_said_who_wrote_it(#[case] base: B
     let error = world.approve(crate::acme::DARA, id).await.unwrap_err();
     assert!(error.to_string().contains("you wrote a commit"), "{error}");
 }
+
+#[rstest]
+#[case::on_sqlite(Base::Sqlite)]
+#[case::on_postgres(Base::Postgres)]
+#[tokio::test(flavor = "multi_thread")]
+async fn r20_a_stray_is_stopped_by_one_replica_and_by_none_while_the_log_is_broken(#[case] base: Base) {
+    let mut world = World::new(base).await;
+    world.start_worker().await;
+    world.configure(|catalog| catalog.services[0].targets[0].deadline_seconds = 4);
+    // Seen after 8 s, and running for long.
+    for fault in [
+        json!({ "operation": "CreateDeployment", "kind": "invisible", "seconds": 2_400 }),
+        json!({ "operation": "CreateDeployment", "kind": "reset", "when": "after" }),
+    ] {
+        world.stage.fault(fault).await;
+    }
+    world.stage.post("/aws/timings", json!({ "install": 30_000 })).await;
+    let id = world.request(world.release("sha-aaaaaaa").await, staging()).await;
+    assert_eq!(world.rests(id).await.state.name(), StateName::Failed);
+    break_the_log(&world).await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert_eq!(
+        world.stage.calls("StopDeployment").await,
+        Vec::<serde_json::Value>::new()
+    );
+    mend_the_log(&world).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(world.stage.calls("StopDeployment").await.len(), 1);
+    let told: Vec<_> = world
+        .events(id)
+        .await
+        .into_iter()
+        .filter(|recorded| recorded.event.kind == EventKind::WorkerWarning)
+        .map(|recorded| recorded.event.data["stop"].clone())
+        .collect();
+    assert_eq!(told, [serde_json::Value::Null, json!("stopped")]);
+}

@@ -11,7 +11,7 @@ use tidegate_app::portal::Portal;
 use tidegate_domain::{
     EventKind, State, StateName, Verdict,
     catalog::Engine,
-    deployment::{Concern, RollbackCause},
+    deployment::{CallKind, Concern, Outcome, RollbackCause, Run},
     time::MINUTE,
 };
 
@@ -82,8 +82,12 @@ async fn r09_past_its_deadline_it_is_stopped_though_the_cloud_cannot_be_read_and
     world.later(33 * MINUTE);
     let told = world
         .until(id, "a stop and a warning", |d| {
+            let stopped = |run: &Run| {
+                run.last(CallKind::StopDeployment)
+                    .is_some_and(|call| matches!(call.outcome, Outcome::Done { .. }))
+            };
             d.run()
-                .is_some_and(|run| run.calls.len() > 2 && run.concerns == [Concern::Unseen])
+                .is_some_and(|run| stopped(run) && run.concerns == [Concern::Unseen])
         })
         .await;
     assert_eq!(told.state.name(), StateName::Deploying);

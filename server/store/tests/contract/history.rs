@@ -1,7 +1,10 @@
 //! The history: filters and pages.
 
 use crate::given::{deployment, environment, moment, person, save, save_new, save_release, service, turned};
-use tidegate_domain::{Approval, ApprovalId, Deployment, DeploymentId, PersonRef, RevisionHash, StateName, Timestamp};
+use tidegate_domain::{
+    Approval, ApprovalId, Deployment, DeploymentId, PersonRef, RevisionHash, State, StateName, Timestamp,
+    deployment::StopRequest,
+};
 use tidegate_store::{Db, HistoryQuery};
 use uuid::Uuid;
 
@@ -64,6 +67,7 @@ fn is_of(deployment: &Deployment, login: &str) -> bool {
         .human()
         .is_some_and(|person| person.login.eq_ignore_ascii_case(login))
         || (login == "grace" && deployment.state.name() == StateName::Rejected)
+        || (login == "ada" && deployment.state.name() == StateName::Cancelled)
 }
 
 stories! {
@@ -123,9 +127,10 @@ stories! {
         assert!(finds("holiday").await && finds("50%").await && finds(release.commit.as_str()).await);
     }
 
-    async fn a_person_is_found_by_what_they_requested_approved_or_rejected(scratch) {
+    async fn a_person_is_found_by_what_they_requested_approved_rejected_cancelled_or_stopped(scratch) {
         let release = save_release(&scratch.db, "rag", 1).await;
-        let mut deployment = turned(&deployment(&release, "production", 1), StateName::AwaitingApproval, 1);
+        let new = |at| deployment(&release, "production", at);
+        let mut deployment = turned(&new(1), StateName::AwaitingApproval, 1);
         save_new(&scratch.db, &deployment).await;
         let finds = async |login: &str| found(&scratch.db, &HistoryQuery { person: Some(login.to_owned()), ..query() }).await.len();
         assert_eq!((finds("ada").await, finds("bob").await, finds("grace").await), (1, 0, 0));
@@ -142,6 +147,17 @@ stories! {
         save(&scratch.db, &deployment).await;
         save(&scratch.db, &turned(&deployment, StateName::Rejected, 3)).await;
         assert_eq!((finds("ADA").await, finds("bob").await, finds("Grace").await, finds("bo").await), (1, 1, 1, 0));
+        let mut cancelled = new(2);
+        cancelled.requested_by = person(4, "dan");
+        save_new(&scratch.db, &cancelled).await;
+        save(&scratch.db, &turned(&cancelled, StateName::Cancelled, 3)).await;
+        let mut stopped = turned(&new(4), StateName::Deploying, 4);
+        save_new(&scratch.db, &stopped).await;
+        if let State::Deploying { run } = &mut stopped.state {
+            run.stop = Some(StopRequest { by: PersonRef::new(6, "Hedy"), reason: "errors".to_owned(), at: moment(5) });
+        }
+        save(&scratch.db, &stopped).await;
+        assert_eq!((finds("ada").await, finds("dan").await, finds("hedy").await), (3, 1, 1));
     }
 
     async fn pages_have_no_hole_and_no_repeat_while_rows_are_inserted(scratch) {
