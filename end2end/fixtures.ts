@@ -95,8 +95,14 @@ export async function giveReason(page: Page, opens: string, reason: string, does
 
 /** Nothing is wider than the screen: a page scrolls down, never sideways (U6). */
 export async function expectNoSidewaysScroll(page: Page): Promise<void> {
-  const wide = await page.evaluate(() => ({ page: document.documentElement.scrollWidth, screen: window.innerWidth }));
-  expect(wide.page, `at ${wide.screen} px`).toBeLessThanOrEqual(wide.screen);
+  const wide = await page.evaluate(() => ({
+    page: document.documentElement.scrollWidth,
+    screen: window.innerWidth,
+    which: [...document.querySelectorAll("body *")]
+      .filter((one) => one.getBoundingClientRect().right > window.innerWidth + 1)
+      .map((one) => `${one.localName}.${one.getAttribute("class")}`),
+  }));
+  expect(wide.page, `at ${wide.screen} px: ${wide.which.join(" ")}`).toBeLessThanOrEqual(wide.screen);
 }
 
 /** Axe finds nothing wrong with the page, in light and in dark (U6). */

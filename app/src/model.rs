@@ -45,11 +45,15 @@ pub struct DeploymentSummary {
     pub environment: EnvironmentName,
     pub production: bool,
     pub label: String,
+    /// Of the release's newest commit.
+    pub title: Option<String>,
     pub state: StateName,
     pub rollback: bool,
     /// Login, `CI of acme/rag`, or `Tidegate`.
     pub requested_by: String,
     pub requested_at: Timestamp,
+    /// When the cloud was first asked for something; `None` where it never was.
+    pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
     /// Share of traffic on the new version in percent.
     pub traffic: Option<u8>,

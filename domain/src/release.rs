@@ -126,6 +126,11 @@ impl Release {
         true
     }
 
+    /// The first line of its newest commit, where one is known.
+    pub fn title(&self) -> Option<String> {
+        self.commits.first().map(|commit| commit.title.clone())
+    }
+
     /// What people call it: the tag where there is one, else the short commit.
     pub fn label(&self) -> String {
         self.image

@@ -39,7 +39,12 @@ pub(crate) fn deployment_rows(
 
 fn row(item: &DeploymentSummary, with_service: bool, now: Timestamp) -> impl IntoView + use<> {
     let href = format!("/deployments/{}", item.id);
-    let took = item.finished_at.map(|at| span_words(at.since(item.requested_at)));
+    // What ran took its own time; what never ran, the time until that was decided.
+    let from = item.started_at.unwrap_or(item.requested_at);
+    let took = item.finished_at.map(|at| span_words(at.since(from)));
+    let waited = item
+        .started_at
+        .map(|at| format!("after {} of waiting", span_words(at.since(item.requested_at))));
     let service = item.service.to_string();
     let approved = item.approved_by.iter().map(|login| person(login)).collect_view();
     view! {
@@ -60,6 +65,7 @@ fn row(item: &DeploymentSummary, with_service: bool, now: Timestamp) -> impl Int
                     {item.label.clone()}
                 </a>
                 {item.rollback.then(rollback_chip)}
+                {item.title.clone().map(|title| view! { " " <span class="row-title">{title}</span> })}
                 {item.note.clone().map(|note| view! { <span class="note" title=note.clone()>{note.clone()}</span> })}
             </td>
             {with_service
@@ -69,7 +75,7 @@ fn row(item: &DeploymentSummary, with_service: bool, now: Timestamp) -> impl Int
                 {when(item.requested_at, now)} <span class="by">{person(&item.requested_by)}</span>
             </td>
             <td class="cell-approved wide">{approved}</td>
-            <td class="cell-took number">{took}</td>
+            <td class="cell-took number" title=waited>{took}</td>
         </tr>
     }
 }

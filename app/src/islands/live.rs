@@ -29,6 +29,8 @@ struct Live {
     busy: bool,
     again: bool,
     stale: bool,
+    /// The session has ended: nothing more will come.
+    over: bool,
     stream: Option<EventSource>,
 }
 
@@ -52,7 +54,7 @@ pub(super) fn start(idiomorph: String) {
         if let Some(stream) = stream {
             stream.close();
         }
-        if !hidden() {
+        if !hidden() && !live.borrow().over {
             connect(&live);
         }
     });
@@ -76,19 +78,34 @@ fn connect(live: &Shared) {
             refresh(&changed);
         }
     });
+    for (event, concern) in [("release", "all"), ("audit", "log")] {
+        let changed = Rc::clone(live);
+        on(&source, event, move |_: MessageEvent| {
+            if find(&format!("main[data-live={concern}]")).is_some() {
+                refresh(&changed);
+            }
+        });
+    }
     let missed = Rc::clone(live);
     on(&source, "missed", move |_: MessageEvent| refresh(&missed));
+    let over = Rc::clone(live);
+    on(&source, "signed-out", move |_: MessageEvent| signed_out(&over));
     let failed = Rc::clone(live);
     let stream = source.clone();
     on(&source, "error", move |_: Event| {
+        if failed.borrow().over {
+            return;
+        }
         stale(&failed);
         if stream.ready_state() == EventSource::CLOSED {
+            // Refused: the page itself says whether that is for want of a session.
+            refresh(&failed);
             let failed = Rc::clone(&failed);
             let given_up = stream.clone();
             after(AGAIN_MILLIS, move || {
                 // Unless another one was opened meanwhile, or nobody looks.
                 let current = failed.borrow().stream.as_ref() == Some(&given_up);
-                if current && !hidden() {
+                if current && !failed.borrow().over && !hidden() {
                     connect(&failed);
                 }
             });
@@ -126,6 +143,26 @@ fn stale(live: &Shared) {
     }
 }
 
+/// The person signed out elsewhere, or was away for too long. What is typed here stays, but leads nowhere.
+fn signed_out(live: &Shared) {
+    live.borrow_mut().over = true;
+    if let Some(stream) = live.borrow_mut().stream.take() {
+        stream.close();
+    }
+    tell("stale", "Signed out: reload to sign in again");
+}
+
+enum Trouble {
+    SignedOut,
+    Failed,
+}
+
+impl From<JsValue> for Trouble {
+    fn from(_: JsValue) -> Self {
+        Self::Failed
+    }
+}
+
 /// Asks for the page again; a change that comes meanwhile leads to one more time.
 fn refresh(live: &Shared) {
     {
@@ -149,11 +186,12 @@ fn refresh(live: &Shared) {
                     let _ = document.dispatch_event(&event);
                 }
             }
-            Err(_) => {
+            Err(Trouble::SignedOut) => signed_out(&live),
+            Err(Trouble::Failed) => {
                 stale(&live);
                 let retried = Rc::clone(&live);
                 after(AGAIN_MILLIS, move || {
-                    let stale = retried.borrow().stale;
+                    let stale = retried.borrow().stale && !retried.borrow().over;
                     if stale && !hidden() {
                         refresh(&retried);
                     }
@@ -173,8 +211,8 @@ fn refresh(live: &Shared) {
     });
 }
 
-async fn fetch_and_exchange(idiomorph: &str) -> Result<(), JsValue> {
-    let window = window().ok_or(JsValue::NULL)?;
+async fn fetch_and_exchange(idiomorph: &str) -> Result<(), Trouble> {
+    let window = window().ok_or(Trouble::Failed)?;
     let options = RequestInit::new();
     options.set_cache(RequestCache::NoStore);
     let headers = web_sys::Headers::new()?;
@@ -185,9 +223,13 @@ async fn fetch_and_exchange(idiomorph: &str) -> Result<(), JsValue> {
     let response: Response = JsFuture::from(window.fetch_with_str_and_init(&address, &options))
         .await?
         .dyn_into()?;
-    if !response.ok() || response.redirected() {
-        return Err(JsValue::NULL);
+    if response.status() == 401 || response.redirected() {
+        return Err(Trouble::SignedOut);
+    }
+    if !response.ok() {
+        return Err(Trouble::Failed);
     }
     let html = text(&JsFuture::from(response.text()?).await?);
-    exchange(idiomorph, &html).await.map(drop)
+    exchange(idiomorph, &html).await?;
+    Ok(())
 }

@@ -129,7 +129,7 @@ fn show(page: AuditPage, filter: &AuditFilter) -> AnyView {
     main(
         "Audit log".to_owned(),
         if filter.before.is_none() {
-            Live::All
+            Live::Log
         } else {
             Live::Still
         },

@@ -109,6 +109,7 @@ fn item(item: &InboxItem, mine: bool, now: Timestamp) -> impl IntoView + use<> {
                         {environment(one)}
                     </a>
                 </p>
+                {one.title.clone().map(|title| view! { <p class="row-title">{title}</p> })}
                 <p class="inbox-facts">
                     <span>{counted(item.commits, "commit", "commits")}</span>
                     <span>"by " {person(&one.requested_by)} " " {when(one.requested_at, now)}</span>

@@ -21,8 +21,10 @@ use tidegate_domain::{Timestamp, id::DeploymentId};
 pub(crate) enum Live {
     /// None: it stays as it is.
     Still,
-    /// Any.
+    /// Any deployment, any release.
     All,
+    /// Whatever is written into the audit log.
+    Log,
     /// Those of one deployment, which the page shows as of this version.
     One(DeploymentId, i64),
 }
@@ -38,6 +40,7 @@ pub(crate) fn main(
     let (concern, version) = match live {
         Live::Still => (None, None),
         Live::All => (Some("all".to_owned()), None),
+        Live::Log => (Some("log".to_owned()), None),
         Live::One(id, version) => (Some(id.to_string()), Some(version)),
     };
     view! {

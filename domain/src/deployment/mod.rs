@@ -39,6 +39,8 @@ pub struct Deployment {
     pub digest: Digest,
     /// [`crate::Release::label`], kept for lists.
     pub label: String,
+    /// [`crate::Release::title`] as it was when this was requested, kept for lists.
+    pub title: Option<String>,
     pub kind: Kind,
     pub requested_by: Actor,
     pub requested_at: Timestamp,

@@ -143,6 +143,12 @@ pub fn needs(deployment: &Deployment) -> Needs {
     }
 }
 
+/// Whether its gates or its environments alone hold it up: then nothing need be asked of the cloud.
+pub fn held_up(deployment: &Deployment, facts: &Facts) -> bool {
+    let target = facts.target.as_ref().filter(|_| !deployment.is_rollback());
+    target.is_some_and(|target| !waiting::blockers(target, facts).is_empty())
+}
+
 /// What happens next.
 pub fn plan(deployment: &Deployment, facts: &Facts, now: Timestamp) -> Step {
     match &deployment.state {

@@ -36,13 +36,17 @@ pub(super) fn waiting(deployment: &Deployment, facts: &Facts, now: Timestamp) ->
     {
         return act(Transition::Supersede { by });
     }
-    let Some(preparation) = &facts.preparation else {
-        return wait(now, LOOK_AGAIN_MILLIS, "the cloud could not be asked what runs now");
-    };
     let mut blockers = if deployment.is_rollback() {
         Vec::new()
     } else {
         blockers(target, facts)
+    };
+    let Some(preparation) = &facts.preparation else {
+        // What its gates say needs no look at the cloud.
+        if !blockers.is_empty() {
+            return blocked_by(blockers);
+        }
+        return wait(now, LOOK_AGAIN_MILLIS, "the cloud could not be asked what runs now");
     };
     let preparation = match preparation {
         Ok(preparation) if blockers.is_empty() => preparation,

@@ -41,6 +41,7 @@ impl Services {
             release: release.id,
             digest: release.image.digest.clone(),
             label: release.label(),
+            title: release.title(),
             kind: Kind::Promotion,
             requested_by: actor.clone(),
             requested_at: now,

@@ -48,6 +48,7 @@ impl Services {
             release: release.id,
             digest: release.image.digest.clone(),
             label: release.label(),
+            title: release.title(),
             kind: Kind::Rollback {
                 of: id,
                 by: by.clone(),

@@ -37,6 +37,7 @@ mod lease;
 mod observe;
 mod reconcile;
 mod record;
+mod seen;
 mod strays;
 
 pub use reconcile::Reconciler;

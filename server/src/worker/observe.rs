@@ -69,10 +69,10 @@ impl Inner {
         let Some(order) = order(deployment, &lineage.release, target, facts.operation) else {
             return Ok(facts);
         };
-        if needs.preparation {
+        if needs.preparation && !plan::held_up(deployment, &facts) {
             facts.preparation = match people_unknown {
                 Some(blocker) => Some(Err(blocker)),
-                None => self.prepare(&order, now).await,
+                None => self.prepare(deployment, &order, now).await,
             };
             if changes_revision(deployment, &facts)
                 && let Some(blocker) = self.people_unknown(deployment, target, &mut lineage).await?
@@ -133,12 +133,31 @@ impl Inner {
         Ok(None)
     }
 
-    async fn prepare(&self, order: &Order, now: Timestamp) -> Option<Result<Preparation, Blocker>> {
+    /// What is about to start is looked at now; what waits by what was read a moment ago.
+    async fn prepare(
+        &self,
+        deployment: &Deployment,
+        order: &Order,
+        now: Timestamp,
+    ) -> Option<Result<Preparation, Blocker>> {
+        let starts = matches!(deployment.state, State::Queued { .. });
+        if !starts && let Some(prepared) = self.seen.get(order) {
+            return Some(prepared);
+        }
+        // Someone waits for the first look; later ones are for what might have changed.
+        let hurry = if starts || deployment.preparation.is_none() {
+            Hurry::Now
+        } else {
+            Hurry::Patient
+        };
         let engine = self.engines.of(&order.engine);
-        self.read(order, READS_PREPARE, Hurry::Patient, "what runs now", async || {
-            engine.prepare(order, now).await
-        })
-        .await
+        let prepared = self
+            .read(order, READS_PREPARE, hurry, "what runs now", async || {
+                engine.prepare(order, now).await
+            })
+            .await?;
+        self.seen.put(order, &prepared);
+        Some(prepared)
     }
 
     async fn look(&self, order: &Order, deployment: &Deployment, now: Timestamp) -> Option<Observation> {

@@ -6,6 +6,7 @@ use super::{
     enrich::Enricher,
     lease::Lease,
     millis,
+    seen::Seen,
 };
 use crate::service::CatalogHandle;
 use std::{sync::Arc, time::Duration};
@@ -35,6 +36,7 @@ pub(super) struct Inner {
     pub(super) github: Arc<dyn Github>,
     pub(super) enricher: Enricher,
     pub(super) budget: Budget,
+    pub(super) seen: Seen,
     pub(super) options: Options,
     pub(super) shutdown: CancellationToken,
     finished: Notify,
@@ -51,6 +53,7 @@ impl Reconciler {
                 engines,
                 github,
                 budget,
+                seen: Seen::new(options.longest_pause),
                 options,
                 shutdown: CancellationToken::new(),
                 finished: Notify::new(),

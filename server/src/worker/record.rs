@@ -46,6 +46,9 @@ impl Inner {
         }
         tx.append_audit(&events).await?;
         tx.commit().await?;
+        if after.is_terminal() {
+            self.seen.forget();
+        }
         if before != after {
             tracing::info!(
                 deployment = %next.id, service = %next.service, environment = %next.environment,

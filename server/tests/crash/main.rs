@@ -292,6 +292,39 @@ async fn r12_a_replica_that_was_paused_beyond_its_lease_writes_and_starts_nothin
     together(scenarios).await;
 }
 
+/// SQLite's time is that of its one machine; only replicas can differ.
+#[tokio::test(flavor = "multi_thread")]
+async fn r14_a_replica_whose_clock_is_off_and_jumps_changes_no_lease_and_no_expiry() {
+    let mut plant = Plant::new(Base::Postgres).await;
+    plant.set_clock("+600");
+    let approved = plant.release("sha-aaaaaaa").await;
+    let approved = plant.request_for(approved, production()).await;
+    let wrong = plant.spawn_with_clock();
+    plant
+        .until(approved, |d| d.state.name() == StateName::AwaitingApproval)
+        .await;
+    plant.stage.freeze(true).await;
+    plant.approve(approved).await;
+    plant.until(approved, |d| d.state.name() == StateName::Deploying).await;
+    let waits = plant.release("sha-bbbbbbb").await;
+    let waits = plant.request_for(waits, production()).await;
+    plant
+        .until(waits, |d| d.state.name() == StateName::AwaitingApproval)
+        .await;
+    // Past every lease, the hour to start and the day to approve.
+    plant.set_clock("+90000");
+    plant.start().await;
+    let seen = plant.found(waits).await.version;
+    plant.stage.freeze(false).await;
+    assert_eq!(plant.rests(approved).await.state.name(), StateName::Succeeded);
+    plant.happened_once(approved).await;
+    // It has been looked at since: what ran before it is another now.
+    plant.saved(waits, seen).await;
+    let waits = plant.found(waits).await.value;
+    assert_eq!(waits.state.name(), StateName::AwaitingApproval, "{:#?}", waits.state);
+    drop(wrong);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn r16_on_sigterm_it_hands_over_and_ends_in_time() {
     together(on_both(|base| async move {

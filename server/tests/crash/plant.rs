@@ -110,6 +110,34 @@ impl Plant {
 
     /// The binary as an operator starts it. Dies with this value.
     pub(crate) fn spawn(&self) -> Child {
+        self.spawn_with(&[])
+    }
+
+    /// The same on a machine whose clock shows something else, as [`Plant::set_clock`] says. Its timers run as ever.
+    pub(crate) fn spawn_with_clock(&self) -> Child {
+        let library = std::fs::read_dir("/usr/lib")
+            .expect("libraries")
+            .filter_map(|entry| Some(entry.ok()?.path().join("faketime/libfaketimeMT.so.1")))
+            .find(|path| path.exists())
+            .expect("libfaketime: install it with scripts/apt.sh faketime");
+        self.spawn_with(&[
+            ("LD_PRELOAD", library.display().to_string()),
+            ("FAKETIME_TIMESTAMP_FILE", self.clock_file().display().to_string()),
+            ("FAKETIME_NO_CACHE", "1".to_owned()),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+        ])
+    }
+
+    /// How far that machine's clock is ahead, such as `+600`; it jumps at once.
+    pub(crate) fn set_clock(&self, ahead: &str) {
+        std::fs::write(self.clock_file(), ahead).expect("a clock");
+    }
+
+    fn clock_file(&self) -> PathBuf {
+        self.stage.folder().join("clock")
+    }
+
+    fn spawn_with(&self, more: &[(&str, String)]) -> Child {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -133,6 +161,7 @@ impl Plant {
             .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
             .env("AWS_SECRET_ACCESS_KEY", "example")
             .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(more.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a log"))
             .stderr(log)

@@ -12,12 +12,7 @@ use crate::{
     words::listed,
 };
 use leptos::prelude::*;
-use tidegate_domain::{
-    Approval, State, Timestamp,
-    approval::{Involved, RuleStatus},
-    deployment::Authority,
-    name::TeamSlug,
-};
+use tidegate_domain::{Approval, State, Timestamp, approval::RuleStatus, deployment::Authority, name::TeamSlug};
 
 pub(super) fn section(page: &DeploymentPage, visitor: &Visitor) -> impl IntoView + use<> {
     view! {
@@ -138,8 +133,7 @@ fn places(rule: &RuleStatus, approvals: &[Approval], now: Timestamp) -> impl Int
 
 fn excluded(page: &DeploymentPage) -> impl IntoView + use<> {
     let asks = !page.deployment.is_rollback() && !page.policy.is_automatic() && !page.policy.solo;
-    let involved = Involved::of(&page.release, page.deployment.requested_by.human().cloned());
-    let names = involved_logins(&involved);
+    let names = involved_logins(&page.involved);
     (asks && !names.is_empty() && waits(page)).then(|| {
         view! {
             <p class="hint">

@@ -13,7 +13,7 @@ use crate::{
 use leptos::prelude::*;
 use tidegate_domain::{
     State, Timestamp,
-    deployment::{Authority, Expiry, RollbackCause},
+    deployment::{Authority, Concern, Expiry, RollbackCause},
     name::TeamSlug,
     time::span_words,
 };
@@ -79,7 +79,37 @@ pub(super) fn banner(page: &DeploymentPage) -> impl IntoView + use<> {
                 <span>{detail}</span>
             </p>
         </section>
+        {concerns(page)}
     }
+}
+
+/// What worries the worker about what runs, while it does.
+fn concerns(page: &DeploymentPage) -> impl IntoView + use<> {
+    let concerns = page
+        .deployment
+        .run()
+        .filter(|_| page.deployment.state.name().is_in_flight())
+        .map(|run| run.concerns.clone())
+        .unwrap_or_default();
+    concerns
+        .into_iter()
+        .map(|concern| {
+            let words = match concern {
+                Concern::Unseen => {
+                    "AWS cannot be read, and this should have ended. Look at the deployment in the AWS console; Tidegate asks it to stop all the same."
+                }
+                Concern::RollbackOverdue => {
+                    "The rollback takes longer than any should. Look at the deployment in the AWS console: which version has the traffic?"
+                }
+            };
+            view! {
+                <section class="next bad" role="alert">
+                    {icon(Icon::Alert)}
+                    <p>{words}</p>
+                </section>
+            }
+        })
+        .collect_view()
 }
 
 /// Whose yes is still missing: `1 more of platform`.

@@ -19,9 +19,11 @@ pub(super) fn section(page: &DeploymentPage) -> impl IntoView + use<> {
             <h2 id="safety">{icon(Icon::Shield)} "Is it safe" <span>{gate_summary(&page.gates)}</span></h2>
             {blockers(page)}
             {gate_list(&page.gates, page.now)}
+            {page.policy_changed.then(|| view! { <p class="hint">"The policy has changed since: these gates are today’s."</p> })}
             <ul class="checks">
                 {waits.then(|| view! { <li>{promotion(page)}</li> })}
                 <li>{registry(page)}</li>
+                {moved_tag(page).map(|mark| view! { <li>{mark}</li> })}
                 <li>{way_back(page)}</li>
                 <li>{mark(Meaning::Good, Icon::Check, "AWS rolls back by itself on failure, alarm and stop")}</li>
             </ul>
@@ -96,6 +98,17 @@ fn registry(page: &DeploymentPage) -> AnyView {
         .into_any(),
         None => mark(Meaning::Quiet, Icon::Dot, "registry not read yet").into_any(),
     }
+}
+
+/// The tag names another image by now. That changes nothing of what is deployed, but people should know (R36).
+fn moved_tag(page: &DeploymentPage) -> Option<AnyView> {
+    let now = page.deployment.preparation.as_ref()?.tag_moved_to.as_ref()?;
+    let words = format!(
+        "the tag {} names another image by now ({}): what is deployed is the approved digest",
+        page.deployment.label,
+        now.short()
+    );
+    Some(mark(Meaning::Waiting, Icon::Alert, words).into_any())
 }
 
 fn way_back(page: &DeploymentPage) -> AnyView {

@@ -156,6 +156,24 @@ fn r06_a_gate_that_fails_while_it_waits_takes_it_back() {
 }
 
 #[test]
+fn what_its_gates_say_needs_no_look_at_the_cloud() {
+    let gate = GateName::new("lint").unwrap();
+    let unseen = Facts {
+        preparation: None,
+        ..facts()
+    };
+    assert!(!crate::plan::held_up(&queued(), &unseen));
+    assert!(waits(&queued(), &unseen, moment(3)).contains("could not be asked"));
+    let failing = Facts {
+        gates: vec![crate::gate::GateStatus { gate, result: None }],
+        ..unseen
+    };
+    assert!(crate::plan::held_up(&queued(), &failing));
+    let next = step(&queued(), &failing, moment(3));
+    assert!(matches!(&next.state, State::Requested { blocked } if blocked[0].subject == "lint"));
+}
+
+#[test]
 fn r10_an_unknown_outcome_is_looked_for_and_never_repeated_before_the_settling_window() {
     let members = Facts {
         memberships: member(2, moment(3)),

@@ -43,6 +43,7 @@ fn requested() -> Deployment {
         release: ReleaseId::from_uuid(Uuid::from_u128(2)),
         digest: Digest::new(format!("sha256:{}", "a1".repeat(32))).unwrap(),
         label: "sha-1234567".to_owned(),
+        title: None,
         kind: Kind::Promotion,
         requested_by: person(1),
         requested_at: moment(0),

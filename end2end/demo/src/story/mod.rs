@@ -361,6 +361,7 @@ impl Teller<'_> {
             release: release.id,
             digest: release.image.digest.clone(),
             label: release.label(),
+            title: release.title(),
             kind,
             requested_by: by,
             requested_at: at,

@@ -67,6 +67,7 @@ pub(crate) fn deployment(of: &Release, name: &str, at: i64) -> Deployment {
         release: of.id,
         digest: of.image.digest.clone(),
         label: of.label(),
+        title: of.title(),
         kind: Kind::Promotion,
         requested_by: person(1, "ada"),
         requested_at: moment(at),

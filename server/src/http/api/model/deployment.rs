@@ -50,12 +50,19 @@ pub(crate) struct DeploymentShape {
     production: bool,
     /// The release's label.
     label: String,
+    /// Of the release's newest commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
     state: DeploymentState,
     /// Goes back to an earlier release.
     rollback: bool,
     requested_by: String,
     #[schema(format = "date-time")]
     requested_at: String,
+    /// When the cloud was first asked for something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "date-time")]
+    started_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "date-time")]
     finished_at: Option<String>,
@@ -77,10 +84,12 @@ impl From<&DeploymentSummary> for DeploymentShape {
             environment: summary.environment.to_string(),
             production: summary.production,
             label: summary.label.clone(),
+            title: summary.title.clone(),
             state: summary.state.into(),
             rollback: summary.rollback,
             requested_by: summary.requested_by.clone(),
             requested_at: summary.requested_at.to_string(),
+            started_at: summary.started_at.map(|at| at.to_string()),
             finished_at: summary.finished_at.map(|at| at.to_string()),
             traffic: summary.traffic,
             approved_by: summary.approved_by.clone(),
