@@ -20,7 +20,7 @@ interface WorkerFixtures {
 }
 
 export const test = base.extend<TestFixtures, WorkerFixtures>({
-  staging: [{ speed: 60 }, { scope: "worker", option: true }],
+  staging: [{ speed: 100 }, { scope: "worker", option: true }],
   stage: [
     async ({ staging }, use) => {
       const stage = await Stage.open(staging);

@@ -82,6 +82,36 @@ test.describe("with the stream cut", () => {
   });
 });
 
+test.describe("after signing out elsewhere", () => {
+  test.use({ noise: /status of 401/ });
+
+  test("an open page says so, and a form that is sent leads back to its page", async ({ page, stage, context }) => {
+    const { deployment } = await stage.waiting("orchestrator");
+    const here = `/deployments/${deployment.id}`;
+    // A session that no other test uses.
+    await page.goto(`/auth/sign-in?return_to=${encodeURIComponent(here)}`);
+    await page.locator('button[name="user"][value="hana-acme"]').click();
+    await expect(page.locator("#live")).toHaveText("Live");
+    await page.locator("summary", { hasText: "Cancel…" }).click();
+    await page.getByLabel("Why is it cancelled?").fill("Not during the fair");
+    const other = await context.newPage();
+    await other.goto("/history");
+    await other.locator("#account summary").click();
+    await other.getByRole("button", { name: "Sign out" }).click();
+    await expect(page.locator("#live")).toHaveText("Signed out: reload to sign in again");
+    await expect(page.getByLabel("Why is it cancelled?")).toHaveValue("Not during the fair");
+
+    await page.getByRole("button", { name: "Cancel the deployment" }).click();
+    await expect(page.locator(".flash")).toContainText("Nothing was sent.");
+    await page.getByRole("button", { name: "Sign in with GitHub" }).click();
+    await page.locator('button[name="user"][value="hana-acme"]').click();
+    await expect(page).toHaveURL(stage.url + here);
+    await expect(badge(page, "Needs approval")).toBeVisible();
+    // The draft is still here.
+    await expect(page.getByLabel("Why is it cancelled?")).toHaveValue("Not during the fair");
+  });
+});
+
 test("u05 everything is reached by keyboard", async ({ page, stage }) => {
   await stage.waiting("orchestrator");
   await signIn(page, stage, "ben-acme");

@@ -90,11 +90,21 @@ test.describe("what is not there", () => {
   });
 });
 
+test("a link leads there also for someone who signs in first @plain", async ({ page, stage }) => {
+  const link = "/history?service=rag&text=a%20b%26c";
+  await page.goto(link);
+  await page.getByRole("button", { name: "Sign in with GitHub" }).click();
+  await page.locator('button[name="user"][value="gus-acme"]').click();
+  await expect(page.getByRole("form", { name: "Filters" }).getByLabel("Text")).toHaveValue("a b&c");
+  await expect(page.getByRole("form", { name: "Filters" }).getByLabel("Service")).toHaveValue("rag");
+});
+
 test("the theme is chosen for this browser and stays @plain", async ({ page, stage }) => {
-  await signIn(page, stage, "ben-acme");
+  await signIn(page, stage, "ben-acme", "/history?state=failed");
   await page.locator("#account summary").click();
   await page.getByRole("button", { name: "dark" }).click();
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+  await expect(page).toHaveURL(/state=failed/);
   await page.goto("/history");
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
 });

@@ -161,8 +161,12 @@ fn sentence(text: &str) -> String {
     sentence
 }
 
+/// What brings something to production needs teams that GitHub has just confirmed (R5).
+const UNCONFIRMED: &str = "GitHub does not answer, so your teams cannot be confirmed; nothing was changed";
+
 pub(crate) async fn request(
     State(state): State<HttpState>,
+    known: Result<SignedIn, Response>,
     session: Result<Confirmed, Response>,
     fields: Fields,
 ) -> Response {
@@ -172,7 +176,13 @@ pub(crate) async fn request(
         Err(answer) if answer.status() == StatusCode::SEE_OTHER => {
             return session::unsent(&state, fields.get("return_to"));
         }
-        Err(answer) => return answer,
+        Err(answer) => {
+            if let Ok(SignedIn(known)) = known {
+                let error = PortalError::Unavailable(UNCONFIRMED.to_owned());
+                keep(&state, &known, &failed("Not requested", "deployments", &fields, &error)).await;
+            }
+            return answer;
+        }
     };
     let asked = async {
         let release = fields.required("release", "choose a release")?;
@@ -209,8 +219,7 @@ pub(crate) async fn approve(
     let current = match confirmed {
         Ok(Confirmed(current)) => current,
         Err(answer) => {
-            let why = "GitHub does not answer, so your teams cannot be confirmed; nothing was changed";
-            let error = PortalError::Unavailable(why.to_owned());
+            let error = PortalError::Unavailable(UNCONFIRMED.to_owned());
             keep(&state, &known, &failed("Not approved", "approve", &fields, &error)).await;
             return answer;
         }

@@ -10,7 +10,7 @@ mod acme;
 mod plant;
 
 use acme::{production, staging};
-use plant::{Plant, on_both, together};
+use plant::{Base, Plant, on_both, together};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tidegate_domain::{Actor, AuditEvent, EventKind, State, StateName, Subject};
@@ -303,6 +303,8 @@ async fn r14_a_replica_whose_clock_is_off_and_jumps_changes_no_lease_and_no_expi
     plant
         .until(approved, |d| d.state.name() == StateName::AwaitingApproval)
         .await;
+    let ahead = plant.clock_shown().since(plant.db.now().await.unwrap());
+    assert!((590_000..=610_000).contains(&ahead), "its clock is {ahead} ms ahead");
     plant.stage.freeze(true).await;
     plant.approve(approved).await;
     plant.until(approved, |d| d.state.name() == StateName::Deploying).await;

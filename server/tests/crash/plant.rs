@@ -12,7 +12,8 @@ use std::{
 };
 use tidegate_app::{model::NewDeployment, portal::Portal};
 use tidegate_domain::{
-    Actor, Deployment, DeploymentId, EnvironmentName, EventKind, ReleaseId, Role, StateName, TeamSlug, Verdict,
+    Actor, Deployment, DeploymentId, EnvironmentName, EventKind, ReleaseId, Role, StateName, TeamSlug, Timestamp,
+    Verdict,
     name::{CommitSha, PersonRef},
 };
 use tidegate_server::service::{
@@ -326,6 +327,18 @@ impl Plant {
                 self.log()
             ),
         }
+    }
+
+    /// What the clock of the process shows that logged last.
+    pub(crate) fn clock_shown(&self) -> Timestamp {
+        self.log()
+            .lines()
+            .rev()
+            .find_map(|line| {
+                let (begin, end) = (line.find("20")?, line.find('Z')?);
+                line.get(begin..=end)?.parse().ok()
+            })
+            .expect("a line with its moment")
     }
 
     fn log(&self) -> String {

@@ -75,6 +75,17 @@ async fn r05_while_github_is_away_forms_that_make_production_safer_work() {
     assert!(page.contains("teams cannot be confirmed"), "{page}");
     let kept = world.session_data(&session).await;
     assert_eq!(kept["flash"]["kept"]["comment"], "fine by me", "no typed text is lost");
+    let again = [("release", "0"), ("environment", "staging"), ("reason", "for the fair")];
+    let requested = world
+        .post("/deployments")
+        .header("cookie", &session)
+        .form(&again)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(requested.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let kept = world.session_data(&session).await;
+    assert_eq!(kept["flash"]["kept"]["reason"], "for the fair", "no typed text is lost");
 }
 
 #[tokio::test]
