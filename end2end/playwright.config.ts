@@ -10,8 +10,8 @@ const chromium = process.env.CHROMIUM ?? execFileSync("sh", ["-c", search]).toSt
 export default defineConfig({
   testDir: "tests",
   outputDir: "test-results",
-  // Each worker has a server, a sandbox and a browser of its own: two cores carry two.
-  workers: Number(process.env.WORKERS ?? 2),
+  // Each worker has a server, a sandbox and a browser of its own, which mostly wait: two cores carry four.
+  workers: Number(process.env.WORKERS ?? 4),
   fullyParallel: false,
   // A test that passes only at the second try is a test that failed.
   retries: 0,
