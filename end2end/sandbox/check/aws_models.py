@@ -20,6 +20,7 @@ import botocore.session
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html, and the errors
 # of the JSON protocol itself.
 COMMON_ERRORS = {
+    "AccessDeniedException": 400,
     "InternalFailure": 500,
     "ServiceUnavailable": 503,
     "ThrottlingException": 400,
