@@ -56,16 +56,18 @@ fn row(item: &DeploymentSummary, with_service: bool, now: Timestamp) -> impl Int
                 })}
             </td>
             <td class="cell-release">
-                <a
-                    class="hash"
-                    href=href
-                    data-open=""
-                    data-waits=(item.state == StateName::AwaitingApproval).then_some("")
-                >
-                    {item.label.clone()}
-                </a>
-                {item.rollback.then(rollback_chip)}
-                {item.title.clone().map(|title| view! { " " <span class="row-title">{title}</span> })}
+                <span class="release-line">
+                    <a
+                        class="hash"
+                        href=href
+                        data-open=""
+                        data-waits=(item.state == StateName::AwaitingApproval).then_some("")
+                    >
+                        {item.label.clone()}
+                    </a>
+                    {item.rollback.then(rollback_chip)}
+                    {item.title.clone().map(|title| view! { <span class="row-title" title=title.clone()>{title.clone()}</span> })}
+                </span>
                 {item.note.clone().map(|note| view! { <span class="note" title=note.clone()>{note.clone()}</span> })}
             </td>
             {with_service

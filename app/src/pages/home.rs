@@ -248,6 +248,6 @@ fn link(one: &DeploymentSummary) -> impl IntoView + use<> {
         >
             {state(one.state)} <span class="hash">{one.label.clone()}</span>
         </a>
-        {one.title.clone().map(|title| view! { <span class="row-title">{title}</span> })}
+        {one.title.clone().map(|title| view! { <span class="row-title" title=title.clone()>{title.clone()}</span> })}
     }
 }
