@@ -38,6 +38,19 @@ test("what changes under the eyes of an approver is not approved by the same cli
   await expect(page.locator(".place.good")).toContainText("hana-acme");
 });
 
+test("nor after the form was away for a while, and came back with another revision", async ({ page, stage }) => {
+  const { deployment, release } = await stage.waiting("guardrails", { author: "cleo-acme" });
+  await signIn(page, stage, "hana-acme", `/deployments/${deployment.id}`);
+  await expect(page.locator("#live")).toHaveText("Live");
+  const report = (verdict: string, detail: string) =>
+    stage.api("POST", `/releases/${release.id}/gates`, release.token, { gates: [{ gate: "vulnerability-scan", verdict, detail }] });
+  await report("fail", "1 HIGH");
+  await expect(page.getByRole("button", { name: "Approve" })).toHaveCount(0);
+  await report("pass", "1 HIGH, accepted");
+  await expect(page.getByRole("alert").filter({ hasText: "What you were looking at has changed." })).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByRole("button", { name: "Approve" })).toBeDisabled();
+});
+
 test.describe("with the stream cut", () => {
   // The browser itself says that it cannot reach the server.
   test.use({ noise: /Failed to load resource|net::ERR|EventSource/i });

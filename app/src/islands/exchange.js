@@ -1,9 +1,9 @@
 // Exchanges the page's content in place. What a person opened, typed, chose or is about to do stays as it is.
 
-// The revision that the person was looking at, once it was replaced under their eyes.
-let replaced = false;
+const offered = (root) => root.querySelector("form.approve input[name=revision]")?.value;
 
-const seen = (root) => root.querySelector("form.approve input[name=revision]")?.value;
+// The revision that the person has looked at. It stays theirs while the form is away, for a gate that failed, say.
+let seen = offered(document);
 
 // Forms whose fields are a person's own.
 const OWN = "[data-keep], .filters, .tools";
@@ -21,7 +21,7 @@ const callbacks = {
   beforeNodeRemoved(node) {
     if (node.nodeType !== Node.ELEMENT_NODE) return true;
     if (node.matches("[data-kept]")) return false;
-    const typed = node.querySelector("[data-keep] textarea")?.value.trim();
+    const typed = node.querySelector("[data-keep] :is(textarea, input[maxlength])")?.value.trim();
     if (typed) lament(node, typed);
     return true;
   },
@@ -35,7 +35,7 @@ function lament(node, typed) {
   const quote = document.createElement("q");
   quote.textContent = typed;
   words.append("You had written: ", quote);
-  node.closest("[data-actions]")?.append(words);
+  (node.parentElement?.closest("[data-actions]") ?? document.querySelector("main")).append(words);
 }
 
 export async function exchange(idiomorph, html) {
@@ -43,8 +43,6 @@ export async function exchange(idiomorph, html) {
   const next = new DOMParser().parseFromString(html, "text/html");
   const [main, fresh] = [document.querySelector("main"), next.querySelector("main")];
   if (!main || !fresh) return false;
-  const before = seen(main);
-  replaced ||= before !== undefined && seen(fresh) !== undefined && seen(fresh) !== before;
   Idiomorph.morph(main, fresh, { ignoreActiveValue: true, callbacks });
   const [nav, newNav] = [document.querySelector(".nav"), next.querySelector(".nav")];
   if (nav && newNav) Idiomorph.morph(nav, newNav);
@@ -58,10 +56,12 @@ function lookAgain() {
   const note = document.querySelector("[data-look-again]");
   const button = document.querySelector("form.approve > .primary");
   if (!note || !button) return;
+  seen ??= offered(document);
+  const replaced = offered(document) !== seen;
   note.hidden = !replaced;
   button.disabled = replaced;
   note.querySelector("button").onclick = () => {
-    replaced = false;
+    seen = offered(document);
     lookAgain();
     button.focus();
   };

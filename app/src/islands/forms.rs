@@ -6,20 +6,17 @@ use web_sys::{Element, Event, HtmlButtonElement, HtmlDetailsElement, HtmlInputEl
 
 /// How long the page says that something was done.
 const FLASH_MILLIS: i32 = 8_000;
+/// Where the names of drafts are kept that were sent last.
+const SENT: &str = "sent";
 /// Fields whose text is a person's own.
 const TEXTS: &str = "[data-keep] textarea, [data-keep] input[maxlength]";
 
 pub(super) fn start() {
     if let Some(done) = find("[data-flash=done]") {
-        if let Some(storage) = storage() {
-            for field in all::<Element>(TEXTS) {
-                let _ = storage.remove_item(&kept(&field));
-            }
-        }
+        forget_sent();
         after(FLASH_MILLIS, move || done.remove());
-    } else {
-        restore();
     }
+    restore();
     on_document("input", |event: Event| {
         let field = event.target().and_then(|target| target.dyn_into::<Element>().ok());
         if let (Some(field), Some(storage)) = (field.filter(|field| field.matches(TEXTS).unwrap_or(false)), storage()) {
@@ -38,15 +35,17 @@ pub(super) fn start() {
             return;
         };
         if form.has_attribute("data-keep") {
+            remember_sent(&form);
             // The button's own value is read before this runs.
-            after(0, move || disable_buttons(&form, true));
+            after(0, move || disable_buttons(&form));
         }
     });
     if let Some(window) = window() {
         // Back from the next page: the buttons work again.
         on(&window, "pageshow", |_: Event| {
-            for form in all::<Element>("[data-keep]") {
-                disable_buttons(&form, false);
+            for button in all::<HtmlButtonElement>("[data-sent]") {
+                let _ = button.remove_attribute("data-sent");
+                button.set_disabled(false);
             }
         });
     }
@@ -71,6 +70,26 @@ fn set_value(field: &Element, text: &str) {
     let _ = js_sys::Reflect::set(field, &JsValue::from_str("value"), &JsValue::from_str(text));
 }
 
+/// Drafts of a form that is on its way: they are dropped once the server says that it was done.
+fn remember_sent(form: &Element) {
+    let Some(storage) = storage() else { return };
+    let sent: Vec<String> = all::<Element>(TEXTS)
+        .iter()
+        .filter(|field| form.contains(Some(field)))
+        .map(kept)
+        .collect();
+    let _ = storage.set_item(SENT, &sent.join("\n"));
+}
+
+fn forget_sent() {
+    let Some(storage) = storage() else { return };
+    let sent = storage.get_item(SENT).ok().flatten().unwrap_or_default();
+    for draft in sent.lines() {
+        let _ = storage.remove_item(draft);
+    }
+    let _ = storage.remove_item(SENT);
+}
+
 fn restore() {
     let Some(storage) = storage() else { return };
     for field in all::<Element>(TEXTS) {
@@ -85,13 +104,11 @@ fn restore() {
     }
 }
 
-fn disable_buttons(form: &Element, disabled: bool) {
-    let Ok(buttons) = form.query_selector_all("button") else {
-        return;
-    };
-    for index in 0..buttons.length() {
-        if let Some(Ok(button)) = buttons.item(index).map(|node| node.dyn_into::<HtmlButtonElement>()) {
-            button.set_disabled(disabled);
+fn disable_buttons(form: &Element) {
+    for button in all::<HtmlButtonElement>("[data-keep] button:not([disabled])") {
+        if form.contains(Some(&button)) {
+            let _ = button.set_attribute("data-sent", "");
+            button.set_disabled(true);
         }
     }
 }

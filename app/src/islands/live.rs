@@ -34,6 +34,17 @@ struct Live {
     stream: Option<EventSource>,
 }
 
+impl Live {
+    /// The page is as the server has it, and stays so while the stream is open.
+    fn follows(&mut self) {
+        let open = |stream: &EventSource| stream.ready_state() == EventSource::OPEN;
+        if !self.over && self.stream.as_ref().is_some_and(open) {
+            self.stale = false;
+            tell("live", "Live");
+        }
+    }
+}
+
 type Shared = Rc<RefCell<Live>>;
 
 pub(super) fn start(idiomorph: String) {
@@ -167,6 +178,9 @@ impl From<JsValue> for Trouble {
 fn refresh(live: &Shared) {
     {
         let mut state = live.borrow_mut();
+        if state.over {
+            return;
+        }
         if state.busy {
             state.again = true;
             return;
@@ -178,8 +192,7 @@ fn refresh(live: &Shared) {
         let idiomorph = live.borrow().idiomorph.clone();
         match fetch_and_exchange(&idiomorph).await {
             Ok(()) => {
-                live.borrow_mut().stale = false;
-                tell("live", "Live");
+                live.borrow_mut().follows();
                 if let Some(document) = document()
                     && let Ok(event) = Event::new(EXCHANGED)
                 {
@@ -230,6 +243,8 @@ async fn fetch_and_exchange(idiomorph: &str) -> Result<(), Trouble> {
         return Err(Trouble::Failed);
     }
     let html = text(&JsFuture::from(response.text()?).await?);
-    exchange(idiomorph, &html).await?;
-    Ok(())
+    match exchange(idiomorph, &html).await?.as_bool() {
+        Some(true) => Ok(()),
+        _ => Err(Trouble::Failed),
+    }
 }

@@ -18,7 +18,7 @@ mod times;
 
 use leptos::prelude::*;
 
-const KEYS: [(&str, &str); 7] = [
+const KEYS: [(&str, &str); 8] = [
     ("/", "search or filter"),
     ("j", "next row"),
     ("k", "row before"),
@@ -26,6 +26,7 @@ const KEYS: [(&str, &str); 7] = [
     ("a", "to the approve button"),
     ("x", "reject, with a reason"),
     ("Esc", "close what is open"),
+    ("?", "this list"),
 ];
 
 /// Live changes, moments that stay true, keys, drafts and the filter; and the list of keys that `?` shows.

@@ -81,6 +81,8 @@ enum Over {
 /// Comes when the session is over or the server stops.
 async fn end(state: HttpState, key: KeyHash) -> Over {
     let mut ended = state.sessions.ended();
+    let mut check = tokio::time::interval(CHECK);
+    check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = state.stop.cancelled() => return Over::Stopped,
@@ -88,7 +90,7 @@ async fn end(state: HttpState, key: KeyHash) -> Over {
                 Ok(Some(other)) if other != key => continue,
                 _ => {}
             },
-            () = tokio::time::sleep(CHECK) => {}
+            _ = check.tick() => {}
         }
         match state.sessions.is_on(&key).await {
             Ok(true) => {}

@@ -177,7 +177,9 @@ pub(crate) async fn request(
             return session::unsent(&state, fields.get("return_to"));
         }
         Err(answer) => {
-            if let Ok(SignedIn(known)) = known {
+            if answer.status() == StatusCode::SERVICE_UNAVAILABLE
+                && let Ok(SignedIn(known)) = known
+            {
                 let error = PortalError::Unavailable(UNCONFIRMED.to_owned());
                 keep(&state, &known, &failed("Not requested", "deployments", &fields, &error)).await;
             }
@@ -219,8 +221,10 @@ pub(crate) async fn approve(
     let current = match confirmed {
         Ok(Confirmed(current)) => current,
         Err(answer) => {
-            let error = PortalError::Unavailable(UNCONFIRMED.to_owned());
-            keep(&state, &known, &failed("Not approved", "approve", &fields, &error)).await;
+            if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+                let error = PortalError::Unavailable(UNCONFIRMED.to_owned());
+                keep(&state, &known, &failed("Not approved", "approve", &fields, &error)).await;
+            }
             return answer;
         }
     };

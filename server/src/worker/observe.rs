@@ -151,12 +151,13 @@ impl Inner {
             Hurry::Patient
         };
         let engine = self.engines.of(&order.engine);
+        let era = self.seen.era();
         let prepared = self
             .read(order, READS_PREPARE, hurry, "what runs now", async || {
                 engine.prepare(order, now).await
             })
             .await?;
-        self.seen.put(order, &prepared);
+        self.seen.put(order, era, &prepared);
         Some(prepared)
     }
 

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tidegate_adapters::Order;
@@ -16,7 +16,14 @@ type Prepared = Result<Preparation, Blocker>;
 pub(super) struct Seen {
     /// How long it holds.
     fresh: Duration,
-    read: Mutex<HashMap<String, (Instant, Prepared)>>,
+    read: Mutex<Read>,
+}
+
+#[derive(Default)]
+struct Read {
+    /// Grows with each end of a deployment: what was read across one is not kept.
+    era: u64,
+    prepared: HashMap<String, (Instant, Prepared)>,
 }
 
 impl Seen {
@@ -28,20 +35,33 @@ impl Seen {
     }
 
     pub(super) fn get(&self, order: &Order) -> Option<Prepared> {
-        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, prepared) = read.get(&key(order))?;
+        let read = self.lock();
+        let (at, prepared) = read.prepared.get(&key(order))?;
         (at.elapsed() < self.fresh).then(|| prepared.clone())
     }
 
-    pub(super) fn put(&self, order: &Order, prepared: &Prepared) {
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.retain(|_, (at, _)| at.elapsed() < self.fresh);
-        read.insert(key(order), (Instant::now(), prepared.clone()));
+    /// To be asked for before reading, and given to [`Seen::put`] after.
+    pub(super) fn era(&self) -> u64 {
+        self.lock().era
     }
 
-    /// Something ended: what runs may be another by now.
+    pub(super) fn put(&self, order: &Order, era: u64, prepared: &Prepared) {
+        let mut read = self.lock();
+        if read.era == era {
+            read.prepared.retain(|_, (at, _)| at.elapsed() < self.fresh);
+            read.prepared.insert(key(order), (Instant::now(), prepared.clone()));
+        }
+    }
+
+    /// Something ended on this replica: what runs may be another by now.
     pub(super) fn forget(&self) {
-        self.read.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut read = self.lock();
+        read.era += 1;
+        read.prepared.clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Read> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
