@@ -4,8 +4,8 @@
 //! then came to rest without one. Whatever shows up under its operation id afterwards was asked for by nobody any more.
 //!
 //! As with every call, the intent comes first, in the audit log: a log that takes no event stops nothing (R20), and of
-//! several replicas the one that wrote it makes the call. Appending makes them wait for each other. An intent without an
-//! outcome, or with one that is no stop, is taken over after [`TAKE_OVER_MILLIS`].
+//! several replicas the one that wrote it makes the call. Appending makes them wait for each other. What still runs
+//! [`TAKE_OVER_MILLIS`] later is stopped again, by whoever looks first.
 
 use super::{
     budget::Hurry,
