@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod ci;
 pub mod deployment;
 pub mod gate;
+pub mod health;
 pub mod id;
 pub mod name;
 pub mod plan;
