@@ -1,5 +1,12 @@
 //! The catalogue: what the configuration file says, once it was found valid. Services, environments, targets, roles.
 
+mod engine;
+
+pub use engine::{
+    ApiKind, ApigatewayStage, EcsCodedeploy, EcsNative, EcsTaskSets, Engine, EngineKind, Hooks, LambdaAlias,
+    LambdaCodedeploy, LambdaHooks,
+};
+
 use crate::{
     access::Role,
     name::{EnvironmentName, ServiceName, TeamSlug},
@@ -64,63 +71,6 @@ pub struct Target {
     pub policy: Policy,
     /// Seconds after which a running deployment is stopped and rolled back.
     pub deadline_seconds: i64,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Engine {
-    EcsCodedeploy(EcsCodedeploy),
-}
-
-impl Engine {
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::EcsCodedeploy(_) => "ecs_codedeploy",
-        }
-    }
-}
-
-/// AWS names of an ECS service that CodeDeploy shifts (blue/green).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EcsCodedeploy {
-    pub cluster: String,
-    pub service: String,
-    /// The one container whose image is replaced.
-    pub container: String,
-    pub port: u16,
-    pub application: String,
-    pub deployment_group: String,
-    /// A custom deployment configuration that runs the traffic plan, where AWS predefines none.
-    pub deployment_config: Option<String>,
-    /// Fargate platform version, such as `1.4.0`. `None`: the one that runs.
-    pub platform_version: Option<String>,
-    pub hooks: Hooks,
-}
-
-/// Lambda functions that CodeDeploy calls between the steps of a deployment, by name or ARN.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Hooks {
-    pub before_install: Option<String>,
-    pub after_install: Option<String>,
-    pub after_allow_test_traffic: Option<String>,
-    pub before_allow_traffic: Option<String>,
-    pub after_allow_traffic: Option<String>,
-}
-
-impl Hooks {
-    /// Those that are set, by AWS's name of the event, in the order in which they are called.
-    pub fn set(&self) -> Vec<(&'static str, &str)> {
-        [
-            ("BeforeInstall", &self.before_install),
-            ("AfterInstall", &self.after_install),
-            ("AfterAllowTestTraffic", &self.after_allow_test_traffic),
-            ("BeforeAllowTraffic", &self.before_allow_traffic),
-            ("AfterAllowTraffic", &self.after_allow_traffic),
-        ]
-        .into_iter()
-        .filter_map(|(event, function)| Some((event, function.as_deref()?)))
-        .collect()
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]

@@ -5,6 +5,7 @@
 //! deployment with its audit events, or says why not. Terminal states never change (R13).
 
 mod authority;
+mod due;
 mod run;
 mod transition;
 
@@ -12,11 +13,11 @@ mod transition;
 pub(crate) mod tests;
 
 pub use authority::{Ballot, MEMBERSHIP_FRESH_MILLIS, StartEvidence};
+pub(crate) use due::may_abort;
 pub use run::{
-    Authority, Call, CallKind, CloudStatus, Concern, LifecycleEvent, LifecycleStatus, Observation, Outcome, Progress,
-    Run, StopRequest,
+    Authority, Call, CallKind, CloudStatus, Concern, Hold, LifecycleEvent, LifecycleStatus, Observation, Outcome,
+    Progress, Run, StopRequest, Unanswered,
 };
-pub(crate) use transition::may_abort;
 pub use transition::{Applied, InvalidTransition, Refusal, Transition};
 
 use crate::{
@@ -205,6 +206,46 @@ pub enum RollbackCause {
     Cloud { message: String },
     /// The deployment took longer than the target allows.
     Deadline,
+    /// A health rule was broken.
+    Rule { rule: String, why: String },
+    /// A smoke test failed.
+    Smoke { test: String, why: String },
+    /// It was held, and nobody answered in time.
+    Hold { rule: String, why: String },
+}
+
+impl RollbackCause {
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Person { .. } => "person",
+            Self::Cloud { .. } => "cloud",
+            Self::Deadline => "deadline",
+            Self::Rule { .. } => "rule",
+            Self::Smoke { .. } => "smoke",
+            Self::Hold { .. } => "hold",
+        }
+    }
+
+    /// What was seen, without what a person typed: for the audit log.
+    pub fn facts(&self) -> Option<String> {
+        match self {
+            Self::Person { .. } | Self::Cloud { .. } => None,
+            other => Some(other.words()),
+        }
+    }
+
+    /// Why, in a sentence without its end.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Person { by, reason } => format!("{by} asked for it: “{reason}”"),
+            Self::Cloud { message } if message.trim().is_empty() => "AWS did it by itself".to_owned(),
+            Self::Cloud { message } => format!("AWS did it by itself: {message}"),
+            Self::Deadline => "it took longer than the target allows".to_owned(),
+            Self::Rule { rule, why } => format!("{rule}: {why}"),
+            Self::Smoke { test, why } => format!("smoke test {test} failed: {why}"),
+            Self::Hold { rule, why } => format!("held by {rule} ({why}), and nobody answered in time"),
+        }
+    }
 }
 
 /// Why a deployment failed, in the cloud's code and in words.

@@ -1,5 +1,6 @@
 //! What is known of a deployment that the cloud carries out: every call intended, and everything observed.
 
+use super::RollbackCause;
 use crate::{
     catalog::Engine,
     id::{ApprovalId, OperationId},
@@ -37,15 +38,43 @@ pub struct Run {
     pub deadline: Timestamp,
     /// Every mutating call, oldest first: intended before it is made, concluded after (design: side effects exactly once).
     pub calls: Vec<Call>,
-    /// ARN of the task definition registered for this run.
+    /// What was made to run: ARN of the task definition, or the function's version.
     pub task_definition: Option<String>,
-    /// Id of the cloud deployment.
+    /// Id of the cloud deployment: what the last of [`crate::catalog::Script::make`] made.
     pub cloud_deployment: Option<String>,
     /// As last observed.
     pub progress: Option<Progress>,
     pub stop: Option<StopRequest>,
+    /// Traffic is to stay where it is until people say.
+    #[serde(default)]
+    pub hold: Option<Hold>,
+    /// Rules whose hold a person answered with "continue": they do not hold this deployment again.
+    #[serde(default)]
+    pub waived: Vec<String>,
     /// What people were warned of, each once.
     pub concerns: Vec<Concern>,
+}
+
+/// People are to look before it goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Name of the rule that holds.
+    pub rule: String,
+    /// What it saw, in words.
+    pub why: String,
+    pub since: Timestamp,
+    /// What happens then, if nobody has answered: [`Hold::unanswered`].
+    pub until: Timestamp,
+    pub unanswered: Unanswered,
+}
+
+/// The answer to a hold that nobody gave one to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unanswered {
+    #[default]
+    RollBack,
+    Continue,
 }
 
 /// What people are warned of while it runs.
@@ -56,30 +85,103 @@ pub enum Concern {
     Unseen,
     /// Its rollback takes longer than any should.
     RollbackOverdue,
+    /// A call that it cannot go on without is refused, again and again.
+    Stuck,
 }
 
+/// Somebody or something wants it gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopRequest {
-    pub by: PersonRef,
-    pub reason: String,
+    #[serde(flatten)]
+    pub cause: RollbackCause,
     pub at: Timestamp,
 }
 
+/// A mutating call at the cloud. Which engine makes which, and when: [`crate::catalog::Script`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallKind {
+    /// ECS: the running task definition with only the image changed.
     RegisterTaskDefinition,
+    /// Lambda: the new image into `$LATEST`.
+    UpdateFunctionCode,
+    /// Lambda: `$LATEST` becomes a version.
+    PublishVersion,
+    /// API Gateway: a snapshot of the API, for a stage to point to.
+    CreateApiDeployment,
+    /// CodeDeploy.
     CreateDeployment,
+    /// ECS with the EXTERNAL controller.
+    CreateTaskSet,
+    /// ECS's own deployment.
+    UpdateService,
+    /// Driven engines: this share on the new version, in percent.
+    ShiftTraffic {
+        percent: u8,
+    },
+    /// API Gateway: the stage points to the new snapshot.
+    SwapStage,
+    /// ECS: the new task set is the service's primary one.
+    PromoteTaskSet,
+    DeleteOldTaskSet,
+    /// The cloud waits for a yes (CodeDeploy's ready wait, a pause hook of ECS).
+    ContinueDeployment,
+    /// Engines led by the cloud: stop, and let it roll back.
     StopDeployment,
+    /// Driven engines: all traffic on the old version.
+    ShiftBack,
+    /// API Gateway: the stage points to the old snapshot again.
+    SwapStageBack,
+    DeleteNewTaskSet,
+    /// The cloud had finished: a new cloud deployment of what ran before.
+    Revert,
 }
 
 impl CallKind {
+    /// As it is logged: AWS's operation, or what it is for where that depends on the engine.
     pub const fn name(self) -> &'static str {
         match self {
             Self::RegisterTaskDefinition => "RegisterTaskDefinition",
+            Self::UpdateFunctionCode => "UpdateFunctionCode",
+            Self::PublishVersion => "PublishVersion",
+            Self::CreateApiDeployment => "CreateApiDeployment",
             Self::CreateDeployment => "CreateDeployment",
+            Self::CreateTaskSet => "CreateTaskSet",
+            Self::UpdateService => "UpdateService",
+            Self::ShiftTraffic { .. } => "ShiftTraffic",
+            Self::SwapStage => "SwapStage",
+            Self::PromoteTaskSet => "PromoteTaskSet",
+            Self::DeleteOldTaskSet => "DeleteOldTaskSet",
+            Self::ContinueDeployment => "ContinueDeployment",
             Self::StopDeployment => "StopDeployment",
+            Self::ShiftBack => "ShiftBack",
+            Self::SwapStageBack => "SwapStageBack",
+            Self::DeleteNewTaskSet => "DeleteNewTaskSet",
+            Self::Revert => "Revert",
         }
+    }
+
+    /// Whether a second one, made because the first one's answer was lost, would do what the first is doing already. All
+    /// others set what they set, or are recognised by a token.
+    pub const fn doubles(self) -> bool {
+        matches!(self, Self::CreateDeployment | Self::CreateApiDeployment | Self::Revert)
+    }
+
+    /// Whether it moves traffic towards the new version, or makes the cloud do so.
+    pub const fn exposes(self) -> bool {
+        matches!(
+            self,
+            Self::CreateDeployment
+                | Self::UpdateService
+                | Self::ShiftTraffic { .. }
+                | Self::SwapStage
+                | Self::ContinueDeployment
+        )
+    }
+
+    /// Settled by what is seen of the deployment, and not looked for.
+    pub const fn settled_by_sight(self) -> bool {
+        matches!(self, Self::StopDeployment)
     }
 }
 
@@ -219,5 +321,43 @@ impl Run {
     /// The call whose outcome is not known. There is at most one.
     pub fn open_call(&self) -> Option<&Call> {
         self.calls.iter().find(|call| call.outcome == Outcome::Open)
+    }
+
+    /// What the call made that took effect.
+    pub fn made(&self, kind: CallKind) -> Option<&str> {
+        self.effects(kind).map(|(id, _)| id).next_back()
+    }
+
+    /// When a call of this kind took effect last.
+    pub fn done_at(&self, kind: CallKind) -> Option<Timestamp> {
+        self.effects(kind).map(|(_, at)| at).next_back()
+    }
+
+    fn effects(&self, kind: CallKind) -> impl DoubleEndedIterator<Item = (&str, Timestamp)> {
+        self.calls.iter().filter_map(move |call| match &call.outcome {
+            Outcome::Done { id, at } if call.kind == kind => Some((id.as_str(), *at)),
+            _ => None,
+        })
+    }
+
+    /// The next of these calls that has not taken effect yet.
+    pub fn next_of(&self, calls: &[CallKind]) -> Option<CallKind> {
+        calls.iter().copied().find(|kind| self.made(*kind).is_none())
+    }
+
+    /// Whether what ran before is being taken away: then there is nothing at hand to go back to.
+    pub fn is_finishing(&self) -> bool {
+        let finish = self.engine.script().finish;
+        self.calls.iter().any(|call| {
+            finish.contains(&call.kind)
+                && !matches!(call.outcome, Outcome::Refused { .. } | Outcome::NothingHappened { .. })
+        })
+    }
+
+    /// Whether the cloud may have been asked to bring traffic to the new version, as far as is known.
+    pub fn may_have_exposed(&self) -> bool {
+        self.calls.iter().any(|call| {
+            call.kind.exposes() && !matches!(call.outcome, Outcome::Refused { .. } | Outcome::NothingHappened { .. })
+        })
     }
 }

@@ -1,8 +1,8 @@
 //! The transitions: what may happen to a deployment in which state, and which events it leaves.
 
 use super::{
-    Ballot, Blocker, Call, CallKind, Concern, Deployment, Expiry, Failure, Outcome, Preparation, Progress,
-    RollbackCause, Run, StartEvidence, State, StateName, StopRequest,
+    Ballot, Blocker, Call, CallKind, Concern, Deployment, Expiry, Failure, Hold, Outcome, Preparation, Progress,
+    RollbackCause, Run, StartEvidence, State, StateName, StopRequest, due,
 };
 use crate::{
     access::Actor,
@@ -71,11 +71,19 @@ pub enum Transition {
     Observe {
         progress: Progress,
     },
-    /// A person wants it gone.
+    /// A person wants it gone, or what was seen of it says so.
     RequestStop {
         actor: Actor,
-        by: PersonRef,
-        reason: String,
+        cause: RollbackCause,
+    },
+    /// Doubt: traffic is to stay where it is, and people to look.
+    Hold {
+        hold: Hold,
+    },
+    /// After a hold: a person says that it may go on, or nobody said anything and that was to mean yes.
+    Resume {
+        actor: Actor,
+        reason: Option<String>,
     },
     /// Asked to stop before the cloud had been asked for anything that runs.
     Abort,
@@ -115,6 +123,8 @@ impl Transition {
             Self::Conclude { .. } => "conclude a call",
             Self::Observe { .. } => "observe",
             Self::RequestStop { .. } => "roll back",
+            Self::Hold { .. } => "hold",
+            Self::Resume { .. } => "continue",
             Self::Abort => "abort",
             Self::SeeRollback { .. } => "see a rollback",
             Self::ObserveRollback { .. } => "observe the rollback",
@@ -149,6 +159,8 @@ pub enum Refusal {
     TooLate,
     #[error("it cannot start: {0}")]
     NoAuthority(String),
+    #[error("it has taken over and is being finished: roll back the finished deployment in a moment")]
+    TakenOver,
     #[error("{0} cannot be called: another call's outcome is not known yet, or it was made already")]
     CallNotDue(&'static str),
 }
@@ -326,6 +338,8 @@ impl Deployment {
                     cloud_deployment: None,
                     progress: None,
                     stop: None,
+                    hold: None,
+                    waived: Vec::new(),
                     concerns: Vec::new(),
                 };
                 let data = json!({
@@ -334,15 +348,21 @@ impl Deployment {
                 events.push(self.event(EventKind::DeploymentStarted, worker(), data, None));
                 next.state = State::Starting { run };
             }
-            (Transition::Intend { kind, epoch }, State::Starting { run } | State::Deploying { run }) => {
-                if !call_is_due(&self.state, run, kind) {
+            (
+                Transition::Intend { kind, epoch },
+                State::Starting { run } | State::Deploying { run } | State::RollingBack { run, .. },
+            ) => {
+                if !due::call_is_due(&self.state, run, kind) {
                     return Err(Refusal::CallNotDue(kind.name()));
                 }
-                let creates = kind == CallKind::CreateDeployment;
+                let creates = Some(&kind) == run.engine.script().make.last();
                 if creates && run.start_before.is_some_and(|limit| now >= limit) {
                     return Err(Refusal::NoAuthority("its time to start has run out".to_owned()));
                 }
-                let data = json!({ "call": kind.name(), "operation": run.operation, "attempt": run.attempts(kind) + 1, "epoch": epoch });
+                let mut data = json!({ "call": kind.name(), "operation": run.operation, "attempt": run.attempts(kind) + 1, "epoch": epoch });
+                if let CallKind::ShiftTraffic { percent } = kind {
+                    data["percent"] = json!(percent);
+                }
                 events.push(self.event(EventKind::CloudIntended, worker(), data, None));
                 let call = Call {
                     kind,
@@ -352,7 +372,10 @@ impl Deployment {
                 };
                 next.edit_run(|run| run.calls.push(call));
             }
-            (Transition::Conclude { outcome }, State::Starting { run } | State::Deploying { run }) => {
+            (
+                Transition::Conclude { outcome },
+                State::Starting { run } | State::Deploying { run } | State::RollingBack { run, .. },
+            ) => {
                 let open = run.open_call().ok_or_else(invalid)?.kind;
                 events.push(self.event(
                     EventKind::CloudConcluded,
@@ -369,19 +392,47 @@ impl Deployment {
                     next.edit_run(|run| run.progress = Some(progress));
                 }
             }
-            (Transition::RequestStop { actor, by, reason }, State::Starting { run } | State::Deploying { run }) => {
+            (Transition::RequestStop { actor, cause }, State::Starting { run } | State::Deploying { run }) => {
                 if run.stop.is_some() {
                     return Err(invalid());
                 }
-                events.push(self.event(EventKind::RollbackRequested, actor, json!({}), Some(reason.clone())));
-                next.edit_run(|run| run.stop = Some(StopRequest { by, reason, at: now }));
+                if run.is_finishing() {
+                    return Err(Refusal::TakenOver);
+                }
+                events.push(self.stop_event(actor, &cause));
+                next.edit_run(|run| {
+                    run.hold = None;
+                    run.stop = Some(StopRequest { cause, at: now });
+                });
+            }
+            (Transition::Hold { hold }, State::Deploying { run }) => {
+                if run.stop.is_some() || run.hold.is_some() || run.waived.contains(&hold.rule) {
+                    return Err(invalid());
+                }
+                let data = json!({
+                    "rule": hold.rule, "why": hold.why, "until": hold.until, "unanswered": hold.unanswered,
+                    "stays": run.engine.kind().holds().is_ok(),
+                });
+                events.push(self.event(EventKind::DeploymentHeld, worker(), data, None));
+                next.edit_run(|run| run.hold = Some(hold));
+            }
+            (Transition::Resume { actor, reason }, State::Deploying { run }) => {
+                let hold = run.hold.clone().ok_or_else(invalid)?;
+                let held = now.since(hold.since);
+                let data = json!({ "rule": hold.rule, "seconds": held / SECOND });
+                events.push(self.event(EventKind::DeploymentResumed, actor, data, reason));
+                next.edit_run(|run| {
+                    run.hold = None;
+                    run.waived.push(hold.rule);
+                    // Thinking takes nothing from the time that it has.
+                    run.deadline = run.deadline.plus_millis(held);
+                });
             }
             (Transition::Abort, State::Starting { run }) => {
-                let stop = run.stop.clone().filter(|_| may_abort(run)).ok_or_else(invalid)?;
-                let actor = Actor::Person {
-                    person: stop.by,
-                    roles: Vec::new(),
-                    teams: Vec::new(),
+                let stop = run.stop.clone().filter(|_| due::may_abort(run)).ok_or_else(invalid)?;
+                let (actor, reason) = match stop.cause {
+                    RollbackCause::Person { by, reason } => (person(by), reason),
+                    other => (worker(), other.words()),
                 };
                 events.push(self.event(
                     EventKind::DeploymentCancelled,
@@ -391,12 +442,12 @@ impl Deployment {
                 ));
                 next.state = State::Cancelled {
                     by: actor,
-                    reason: stop.reason,
+                    reason,
                     at: now,
                 };
             }
             (Transition::SeeRollback { rollback, cause }, State::Deploying { run }) => {
-                let data = json!({ "rollback": rollback, "of": run.cloud_deployment, "cause": cause_name(&cause) });
+                let data = json!({ "rollback": rollback, "of": run.cloud_deployment, "cause": cause.name(), "why": cause.facts() });
                 events.push(self.event(EventKind::RollbackStarted, worker(), data, None));
                 next.state = State::RollingBack {
                     run: run.clone(),
@@ -446,7 +497,7 @@ impl Deployment {
                 },
             ) => {
                 let data =
-                    json!({ "cause": cause_name(cause), "rollback": rollback, "seconds": now.since(*since) / SECOND });
+                    json!({ "cause": cause.name(), "rollback": rollback, "seconds": now.since(*since) / SECOND });
                 events.push(self.event(EventKind::DeploymentRolledBack, worker(), data, None));
                 next.state = State::RolledBack {
                     run: run.clone(),
@@ -474,6 +525,16 @@ impl Deployment {
         Ok((next, events))
     }
 
+    /// What a person typed stands beside the event; what a rule or a test saw belongs to it.
+    fn stop_event(&self, actor: Actor, cause: &RollbackCause) -> AuditEvent {
+        let data = json!({ "cause": cause.name(), "why": cause.facts() });
+        let text = match cause {
+            RollbackCause::Person { reason, .. } => Some(reason.clone()),
+            _ => None,
+        };
+        self.event(EventKind::RollbackRequested, actor, data, text)
+    }
+
     fn edit_run(&mut self, edit: impl FnOnce(&mut Run)) {
         if let State::Starting { run } | State::Deploying { run } | State::RollingBack { run, .. } = &mut self.state {
             edit(run);
@@ -481,12 +542,16 @@ impl Deployment {
     }
 
     fn conclude(&mut self, kind: CallKind, outcome: Outcome) {
-        let created = match (&outcome, kind) {
-            (Outcome::Done { id, .. }, CallKind::CreateDeployment) => Some(id.clone()),
+        let starting = matches!(self.state, State::Starting { .. });
+        let last = self.run().and_then(|run| run.engine.script().make.last().copied());
+        let created = match &outcome {
+            Outcome::Done { id, .. } if starting && last == Some(kind) => Some(id.clone()),
             _ => None,
         };
         self.edit_run(|run| {
-            if let (Outcome::Done { id, .. }, CallKind::RegisterTaskDefinition) = (&outcome, kind) {
+            if let (Outcome::Done { id, .. }, CallKind::RegisterTaskDefinition | CallKind::PublishVersion) =
+                (&outcome, kind)
+            {
                 run.task_definition = Some(id.clone());
             }
             if created.is_some() {
@@ -504,37 +569,11 @@ impl Deployment {
     }
 }
 
-/// Whether nothing that runs was asked of the cloud, or could have been.
-pub(crate) fn may_abort(run: &Run) -> bool {
-    run.calls.iter().all(|call| {
-        call.kind != CallKind::CreateDeployment
-            || matches!(call.outcome, Outcome::Refused { .. } | Outcome::NothingHappened { .. })
-    })
-}
-
-/// The order of calls, and never a second one while the first one's outcome is unknown.
-fn call_is_due(state: &State, run: &Run, kind: CallKind) -> bool {
-    let done = |kind| {
-        run.calls
-            .iter()
-            .any(|call| call.kind == kind && matches!(call.outcome, Outcome::Done { .. }))
-    };
-    run.open_call().is_none()
-        && match (state, kind) {
-            (State::Starting { .. }, CallKind::RegisterTaskDefinition) => !done(kind),
-            (State::Starting { .. }, CallKind::CreateDeployment) => {
-                done(CallKind::RegisterTaskDefinition) && !done(kind) && run.stop.is_none()
-            }
-            (State::Deploying { .. }, CallKind::StopDeployment) => true,
-            _ => false,
-        }
-}
-
-const fn cause_name(cause: &RollbackCause) -> &'static str {
-    match cause {
-        RollbackCause::Person { .. } => "person",
-        RollbackCause::Cloud { .. } => "cloud",
-        RollbackCause::Deadline => "deadline",
+fn person(person: PersonRef) -> Actor {
+    Actor::Person {
+        person,
+        roles: Vec::new(),
+        teams: Vec::new(),
     }
 }
 

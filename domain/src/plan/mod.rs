@@ -4,6 +4,8 @@
 //! any line the same facts lead to the same step. [`needs`] says what the worker has to observe first. The worker applies
 //! the step, then observes and asks again.
 
+mod back;
+mod deploying;
 mod running;
 mod waiting;
 
@@ -18,7 +20,9 @@ use crate::{
     time::{HOUR, MINUTE, SECOND, Timestamp},
     traffic::TrafficPlan,
 };
-use running::{deploying, rolling_back, starting};
+use back::rolling_back;
+use deploying::deploying;
+use running::starting;
 use waiting::waiting;
 
 /// How long a waiting deployment is left alone before it is looked at again.
@@ -135,7 +139,15 @@ pub fn needs(deployment: &Deployment) -> Needs {
             ..Needs::default()
         },
         // An open stop is settled by what is seen of the deployment.
-        State::Deploying { .. } | State::RollingBack { .. } => Needs {
+        State::Deploying { run } => Needs {
+            cloud: true,
+            find: run
+                .open_call()
+                .filter(|call| !call.kind.settled_by_sight())
+                .map(|call| (call.kind, call.intended_at)),
+            ..Needs::default()
+        },
+        State::RollingBack { .. } => Needs {
             cloud: true,
             ..Needs::default()
         },
@@ -194,7 +206,7 @@ pub fn revision_of(
         environment: deployment.environment.clone(),
         digest: deployment.digest.clone(),
         task_definition: preparation.hash.clone(),
-        traffic: target.traffic,
+        traffic: target.traffic.clone(),
         health_definition: "none".to_owned(),
         policy: target.policy.version(),
         gates: evidence(gates),

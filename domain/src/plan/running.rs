@@ -1,28 +1,16 @@
-//! What happens next to a deployment in flight. It goes by what it started with: the configuration may have lost its
-//! target meanwhile, and the cloud may be out of sight.
-//!
-//! # When the cloud cannot be seen
-//! Until the deadline a running deployment is left alone: AWS carries it out, and rolls it back by itself when it fails
-//! (R18). What is to end is stopped without being looked at, again and again: a stop may be asked for twice. People are
-//! warned once. What has not been seen to end [`GIVE_UP_MILLIS`] after its deadline, or after its rollback began, has
-//! failed, and the failure says what to check. That frees the lane without harm: AWS itself runs one deployment of a group
-//! at a time, and refuses the next while this one is active.
+//! What happens next to a deployment that starts: the calls that make what is to run, in order, each settled before the
+//! next. It goes by what it started with: the configuration may have lost its target meanwhile.
 
 use super::{
-    BACKOFF_MAX_MILLIS, CONCERN_MILLIS, Facts, Found, GIVE_UP_MILLIS, POLL_MILLIS, ROLLBACK_GRACE_MILLIS,
-    ROLLBACK_OVERDUE_MILLIS, Step, UNSEEN_MILLIS, act, wait, wait_for_github,
+    BACKOFF_MAX_MILLIS, Facts, Found, GIVE_UP_MILLIS, POLL_MILLIS, Step, act, wait, wait_for_github,
     waiting::{blockers, said},
 };
 use crate::{
     deployment::{
-        Authority, Ballot, Call, CallKind, CloudStatus, Concern, Deployment, Failure, Outcome, Progress, RollbackCause,
-        Run, State, Transition, may_abort,
+        Authority, Ballot, Call, CallKind, Concern, Deployment, Failure, Outcome, Run, Transition, may_abort,
     },
-    time::{SECOND, Timestamp, span_words},
+    time::{SECOND, Timestamp},
 };
-
-/// CodeDeploy's code of a deployment that an alarm stopped.
-const ALARM: &str = "ALARM_ACTIVE";
 
 pub(super) fn starting(deployment: &Deployment, run: &Run, facts: &Facts, now: Timestamp) -> Step {
     let unsettled = settle(run, facts, now);
@@ -33,10 +21,8 @@ pub(super) fn starting(deployment: &Deployment, run: &Run, facts: &Facts, now: T
     if let Some(step) = unsettled {
         return step;
     }
-    let kind = if run.task_definition.is_none() {
-        CallKind::RegisterTaskDefinition
-    } else {
-        CallKind::CreateDeployment
+    let Some(kind) = run.next_of(run.engine.script().make) else {
+        return fail(None, "everything was made, and nothing of it runs");
     };
     if now >= run.deadline {
         return fail(None, "the deadline passed before the cloud had accepted the deployment");
@@ -50,7 +36,7 @@ pub(super) fn starting(deployment: &Deployment, run: &Run, facts: &Facts, now: T
     }
 }
 
-fn fail(code: Option<String>, message: impl Into<String>) -> Step {
+pub(super) fn fail(code: Option<String>, message: impl Into<String>) -> Step {
     act(Transition::Fail {
         failure: Failure {
             code,
@@ -125,8 +111,8 @@ fn settle(run: &Run, facts: &Facts, now: Timestamp) -> Option<Step> {
 
 /// Past the deadline, and the cloud does not say whether the call took effect.
 fn unsettled(run: &Run, call: &Call, now: Timestamp) -> Step {
-    if call.kind == CallKind::RegisterTaskDefinition {
-        // A task definition that nobody uses does no harm.
+    if !call.kind.exposes() {
+        // What nobody uses does no harm.
         return fail(None, "the deadline passed before the cloud had accepted the deployment");
     }
     let given_up = now >= run.deadline.plus_millis(GIVE_UP_MILLIS);
@@ -145,7 +131,7 @@ fn unsettled(run: &Run, call: &Call, now: Timestamp) -> Step {
 }
 
 /// Tells people, unless they were told.
-fn warned(run: &Run, concern: Concern, why: &str) -> Option<Step> {
+pub(super) fn warned(run: &Run, concern: Concern, why: &str) -> Option<Step> {
     (!run.concerns.contains(&concern)).then(|| {
         act(Transition::Warn {
             concern,
@@ -176,213 +162,7 @@ fn after_refusal(run: &Run, kind: CallKind, now: Timestamp) -> Option<Step> {
 }
 
 /// The pause after so many tries.
-fn backoff(tries: usize) -> i64 {
+pub(super) fn backoff(tries: usize) -> i64 {
     let doublings = u32::try_from(tries.saturating_sub(1).min(10)).unwrap_or(10);
     (SECOND << doublings).min(BACKOFF_MAX_MILLIS)
-}
-
-pub(super) fn deploying(run: &Run, facts: &Facts, now: Timestamp) -> Step {
-    let Some(observation) = &facts.observation else {
-        return deploying_unseen(run, now);
-    };
-    let progress = &observation.deployment;
-    if run.progress.as_ref().is_none_or(|old| old.differs(progress)) {
-        return act(Transition::Observe {
-            progress: progress.clone(),
-        });
-    }
-    if let Some(step) = settle_stop(run, progress, now) {
-        return step;
-    }
-    if let Some(rollback) = &progress.rollback {
-        return act(Transition::SeeRollback {
-            rollback: Some(rollback.clone()),
-            cause: rollback_cause(run, progress),
-        });
-    }
-    match progress.status {
-        CloudStatus::Succeeded => return act(Transition::Succeed),
-        CloudStatus::Failed | CloudStatus::Stopped => {
-            let seen = run.progress.as_ref().map_or(now, |progress| progress.seen_at);
-            if now.since(seen) < ROLLBACK_GRACE_MILLIS {
-                return wait(
-                    now,
-                    POLL_MILLIS,
-                    "the cloud has stopped; waiting for it to name the rollback",
-                );
-            }
-            let failure = progress.error.clone().unwrap_or_else(|| Failure {
-                code: None,
-                message: format!("the cloud deployment is {} and named no rollback", progress.status),
-            });
-            return act(Transition::Fail { failure });
-        }
-        _ => {}
-    }
-    if now >= run.deadline.plus_millis(GIVE_UP_MILLIS) {
-        return give_up(run, &format!("is still {}", progress.status));
-    }
-    if run.stop.is_some() || now >= run.deadline {
-        return stop(run, now);
-    }
-    wait(now, POLL_MILLIS, "in progress at the cloud")
-}
-
-fn deploying_unseen(run: &Run, now: Timestamp) -> Step {
-    let Some(since) = to_end_since(run, now) else {
-        return wait(now, POLL_MILLIS * 2, "the cloud cannot be asked how it goes");
-    };
-    if now >= run.deadline.plus_millis(GIVE_UP_MILLIS) {
-        return give_up(run, "cannot be read from the cloud");
-    }
-    let why = "the cloud cannot be read: it is asked to stop the deployment without being looked at";
-    if now.since(since) >= CONCERN_MILLIS
-        && let Some(step) = warned(run, Concern::Unseen, why)
-    {
-        return step;
-    }
-    match run.open_call() {
-        Some(call) if now.since(call.intended_at) < UNSEEN_MILLIS => {
-            wait(now, POLL_MILLIS, "whether it was stopped is not known yet")
-        }
-        // Asking twice does no harm, not asking may.
-        Some(_) => act(Transition::Conclude {
-            outcome: Outcome::Unclear { at: now },
-        }),
-        None => stop(run, now),
-    }
-}
-
-/// Since when it should end: a person's wish, or the deadline.
-fn to_end_since(run: &Run, now: Timestamp) -> Option<Timestamp> {
-    let deadline = (now >= run.deadline).then_some(run.deadline);
-    run.stop.as_ref().map(|stop| stop.at).into_iter().chain(deadline).min()
-}
-
-fn give_up(run: &Run, how: &str) -> Step {
-    let id = run.cloud_deployment.as_deref().unwrap_or("the cloud deployment");
-    fail(
-        None,
-        format!(
-            "{id} {how}, {} after its deadline and {} requests to stop it: check at AWS what serves traffic; before it \
-             was {}",
-            span_words(GIVE_UP_MILLIS),
-            run.attempts(CallKind::StopDeployment),
-            run.revision.rollback_target
-        ),
-    )
-}
-
-/// Asks the cloud to stop, again and again: a refusal is no reason to give up.
-fn stop(run: &Run, now: Timestamp) -> Step {
-    let stop = CallKind::StopDeployment;
-    match run.last(stop).map(|call| &call.outcome) {
-        Some(Outcome::Done { at, .. }) if now.since(*at) < ROLLBACK_GRACE_MILLIS => {
-            wait(now, POLL_MILLIS, "asked to stop; waiting for the cloud to roll back")
-        }
-        Some(Outcome::Refused { at, .. } | Outcome::Unclear { at })
-            if now.since(*at) < backoff(run.attempts(stop)).max(POLL_MILLIS) =>
-        {
-            wait(now, POLL_MILLIS, "the cloud has not stopped it; asking again")
-        }
-        _ => Step::Call(stop),
-    }
-}
-
-/// A stop whose answer was lost is concluded by what the deployment came to, before that is acted upon: the cause of a
-/// rollback depends on it. Where it goes on, the stop is asked for again at once (R17).
-fn settle_stop(run: &Run, progress: &Progress, now: Timestamp) -> Option<Step> {
-    run.open_call().filter(|call| call.kind == CallKind::StopDeployment)?;
-    let outcome = match progress.status {
-        CloudStatus::Stopped => Outcome::Done {
-            id: run.cloud_deployment.clone().unwrap_or_default(),
-            at: now,
-        },
-        _ => Outcome::NothingHappened { at: now },
-    };
-    Some(act(Transition::Conclude { outcome }))
-}
-
-/// Who brought the rollback about. A stop that AWS refused, because its own rollback had begun, was not it.
-fn rollback_cause(run: &Run, progress: &Progress) -> RollbackCause {
-    let stops = || run.calls.iter().filter(|call| call.kind == CallKind::StopDeployment);
-    let accepted = stops().any(|call| matches!(call.outcome, Outcome::Done { .. }));
-    // Nobody saw what became of it, and the deployment is stopped, by no alarm.
-    let by_alarm = progress
-        .error
-        .as_ref()
-        .is_some_and(|error| error.code.as_deref() == Some(ALARM));
-    let perhaps = progress.status == CloudStatus::Stopped
-        && !by_alarm
-        && stops().any(|call| !matches!(call.outcome, Outcome::Refused { .. }));
-    match &run.stop {
-        Some(stop) if accepted || perhaps => RollbackCause::Person {
-            by: stop.by.clone(),
-            reason: stop.reason.clone(),
-        },
-        None if accepted || perhaps => RollbackCause::Deadline,
-        _ => RollbackCause::Cloud {
-            message: progress
-                .rollback_message
-                .clone()
-                .or_else(|| Some(progress.error.as_ref()?.message.clone()))
-                .unwrap_or_default(),
-        },
-    }
-}
-
-pub(super) fn rolling_back(deployment: &Deployment, run: &Run, facts: &Facts, now: Timestamp) -> Step {
-    let State::RollingBack {
-        progress: seen, since, ..
-    } = &deployment.state
-    else {
-        return Step::Rest;
-    };
-    let should_run = run.revision.rollback_target.as_str();
-    let progress = facts
-        .observation
-        .as_ref()
-        .and_then(|observation| observation.rollback.as_ref());
-    if let Some(progress) = progress {
-        if seen.as_ref().is_none_or(|old| old.differs(progress)) {
-            return act(Transition::ObserveRollback {
-                progress: progress.clone(),
-            });
-        }
-        match progress.status {
-            CloudStatus::Succeeded => return act(Transition::FinishRollback),
-            CloudStatus::Failed | CloudStatus::Stopped => {
-                let error = progress.error.as_ref();
-                let said = error.map_or("no reason given", |error| error.message.as_str());
-                let message = format!(
-                    "the rollback itself did not succeed ({said}): check what serves traffic; it should be {should_run}"
-                );
-                return fail(error.and_then(|error| error.code.clone()), message);
-            }
-            _ => {}
-        }
-    }
-    let how = match progress {
-        Some(progress) => format!("the rollback is still {}", progress.status),
-        None => "how the rollback goes cannot be read from the cloud".to_owned(),
-    };
-    if now.since(*since) >= GIVE_UP_MILLIS {
-        return fail(
-            None,
-            format!(
-                "{how}, {} after it began: check at AWS what serves traffic; it should be {should_run}",
-                span_words(GIVE_UP_MILLIS)
-            ),
-        );
-    }
-    if now.since(*since) >= ROLLBACK_OVERDUE_MILLIS {
-        let why = format!(
-            "{how}, {} after it began: look at AWS",
-            span_words(ROLLBACK_OVERDUE_MILLIS)
-        );
-        if let Some(step) = warned(run, Concern::RollbackOverdue, &why) {
-            return step;
-        }
-    }
-    wait(now, POLL_MILLIS, how)
 }

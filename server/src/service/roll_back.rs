@@ -8,7 +8,7 @@ use super::{
 use tidegate_app::portal::PortalError;
 use tidegate_domain::{
     Action, Actor, Deployment, DeploymentId, State, StateName,
-    deployment::{Kind, Transition},
+    deployment::{Kind, RollbackCause, Transition},
 };
 
 impl Services {
@@ -27,8 +27,10 @@ impl Services {
                 may_stop(deployment)?;
                 Ok(Transition::RequestStop {
                     actor: actor.clone(),
-                    by: by.clone(),
-                    reason: reason.clone(),
+                    cause: RollbackCause::Person {
+                        by: by.clone(),
+                        reason: reason.clone(),
+                    },
                 })
             })
             .await?;
@@ -114,10 +116,13 @@ fn may_stop(deployment: &Deployment) -> Result<(), PortalError> {
     let said = |why: &str| Err(PortalError::Conflict(why.to_owned()));
     match &deployment.state {
         State::Starting { run } | State::Deploying { run } => match &run.stop {
-            Some(stop) => Err(PortalError::Conflict(format!(
-                "{} has already asked to roll it back",
-                stop.by
-            ))),
+            Some(stop) => Err(PortalError::Conflict(match &stop.cause {
+                RollbackCause::Person { by, .. } => format!("{by} has already asked to roll it back"),
+                other => format!("it is about to be rolled back already: {}", other.words()),
+            })),
+            None if run.is_finishing() => {
+                said("it has taken over and is being finished: roll back the finished deployment in a moment")
+            }
             None => Ok(()),
         },
         State::RollingBack { .. } => said("it is being rolled back already"),

@@ -41,8 +41,10 @@ fn unseen() -> Facts {
 fn stop() -> Transition {
     Transition::RequestStop {
         actor: person(3),
-        by: PersonRef::new(3, "person-3"),
-        reason: "errors".to_owned(),
+        cause: RollbackCause::Person {
+            by: PersonRef::new(3, "person-3"),
+            reason: "errors".to_owned(),
+        },
     }
 }
 

@@ -241,8 +241,10 @@ fn a_rollback_by_aws_is_followed_to_its_end() {
 fn a_person_stops_it_and_the_reason_is_kept() {
     let stop = Transition::RequestStop {
         actor: person(3),
-        by: PersonRef::new(3, "person-3"),
-        reason: "errors".to_owned(),
+        cause: RollbackCause::Person {
+            by: PersonRef::new(3, "person-3"),
+            reason: "errors".to_owned(),
+        },
     };
     let stopping = deploying().apply(stop, moment(8)).unwrap().0;
     let running = observed(progress(CloudStatus::InProgress), None);
@@ -263,8 +265,10 @@ fn a_person_stops_it_and_the_reason_is_kept() {
 fn r09_a_stop_whose_answer_was_lost_is_concluded_by_what_it_did_and_stays_the_persons() {
     let stop = Transition::RequestStop {
         actor: person(3),
-        by: PersonRef::new(3, "person-3"),
-        reason: "errors".to_owned(),
+        cause: RollbackCause::Person {
+            by: PersonRef::new(3, "person-3"),
+            reason: "errors".to_owned(),
+        },
     };
     let stopping = deploying().apply(stop, moment(8)).unwrap().0;
     let running = observed(progress(CloudStatus::InProgress), None);
@@ -306,8 +310,10 @@ fn r09_a_stop_whose_answer_was_lost_is_concluded_by_what_it_did_and_stays_the_pe
 fn a_stop_before_anything_was_created_cancels_it() {
     let stop = Transition::RequestStop {
         actor: person(3),
-        by: PersonRef::new(3, "person-3"),
-        reason: "errors".to_owned(),
+        cause: RollbackCause::Person {
+            by: PersonRef::new(3, "person-3"),
+            reason: "errors".to_owned(),
+        },
     };
     let stopping = started().apply(stop, moment(4)).unwrap().0;
     assert_eq!(step(&stopping, &facts(), moment(5)).state.name(), StateName::Cancelled);

@@ -322,11 +322,7 @@ proptest! {
                 }
             }
             if scene.stop {
-                let stop = Transition::RequestStop {
-                    actor: person(1),
-                    by: PersonRef::new(1, "person-1"),
-                    reason: "r".to_owned(),
-                };
+                let stop = Transition::RequestStop { actor: person(1), cause: RollbackCause::Person { by: PersonRef::new(1, "person-1"), reason: "r".to_owned() } };
                 deployment = deployment.apply(stop, now).map_or(deployment, |applied| applied.0);
             }
             let transition = match plan(&deployment, &facts, now) {
@@ -467,8 +463,7 @@ fn seldom(scene: &Scene, ballot: Ballot, memberships: Vec<Membership>, now: Time
         6..=8 => Transition::LoseQuorum { memberships, ballot },
         9 => Transition::RequestStop {
             actor: person(3),
-            by,
-            reason,
+            cause: RollbackCause::Person { by, reason },
         },
         10 => Transition::Abort,
         11 => Transition::SeeRollback {

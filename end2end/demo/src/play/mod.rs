@@ -118,7 +118,15 @@ impl<'a> Player<'a> {
             Scene::RollBack(id, by, reason) => {
                 let actor = self.someone(by)?;
                 let (by, reason) = (self.seed.person(by)?, reason.to_owned());
-                self.save(id, Transition::RequestStop { actor, by, reason }, at).await
+                self.save(
+                    id,
+                    Transition::RequestStop {
+                        actor,
+                        cause: RollbackCause::Person { by, reason },
+                    },
+                    at,
+                )
+                .await
             }
             Scene::Note(event) => {
                 self.turn_clock(at).await?;
