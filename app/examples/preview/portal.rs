@@ -539,9 +539,8 @@ impl Portal for Sample {
     async fn roll_back(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<DeploymentId, PortalError> {
         self.act(id, |_, _| {
             Ok(Transition::RequestStop {
-                by: me(actor),
                 actor: actor.clone(),
-                reason,
+                cause: tidegate_domain::deployment::RollbackCause::Person { by: me(actor), reason },
             })
         })?;
         Ok(id)

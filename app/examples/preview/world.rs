@@ -196,14 +196,26 @@ pub(crate) fn catalog() -> Catalog {
             },
         ],
         services: vec![
-            service("orchestrator", "Routes each conversation", Some((canary, one.clone()))),
+            service(
+                "orchestrator",
+                "Routes each conversation",
+                Some((canary.clone(), one.clone())),
+            ),
             service(
                 "intent-classifier",
                 "Finds what a customer wants",
-                Some((canary, one.clone())),
+                Some((canary.clone(), one.clone())),
             ),
-            service("rag", "Answers from the help centre", Some((canary, both.clone()))),
-            service("guardrails", "Stops what must not be said", Some((canary, both))),
+            service(
+                "rag",
+                "Answers from the help centre",
+                Some((canary.clone(), both.clone())),
+            ),
+            service(
+                "guardrails",
+                "Stops what must not be said",
+                Some((canary.clone(), both)),
+            ),
             service(
                 "burst-overflow",
                 "Takes the peaks",
@@ -215,7 +227,11 @@ pub(crate) fn catalog() -> Catalog {
                     one.clone(),
                 )),
             ),
-            service("websocket-handler", "Holds the connections", Some((canary, one))),
+            service(
+                "websocket-handler",
+                "Holds the connections",
+                Some((canary.clone(), one)),
+            ),
             service("api-gateway", "The front door", Some((TrafficPlan::AllAtOnce, solo))),
             service("load-test", "Replays last week’s peak", None),
         ],
@@ -326,7 +342,7 @@ impl<'a> Flow<'a> {
         Self {
             world,
             policy: target.policy.clone(),
-            traffic: target.traffic,
+            traffic: target.traffic.clone(),
             engine: target.engine.clone(),
             record: Record {
                 events: Vec::new(),
@@ -395,7 +411,7 @@ impl<'a> Flow<'a> {
             .collect();
         let facts = TargetFacts {
             policy: self.policy.clone(),
-            traffic: self.traffic,
+            traffic: self.traffic.clone(),
             engine: self.engine.clone(),
             deadline_seconds: 3600,
         };
@@ -509,8 +525,10 @@ impl<'a> Flow<'a> {
     fn stop(self, by: &str, reason: &str, at: Timestamp) -> Self {
         let transition = Transition::RequestStop {
             actor: actor_of(by),
-            by: person(by),
-            reason: reason.to_owned(),
+            cause: RollbackCause::Person {
+                by: person(by),
+                reason: reason.to_owned(),
+            },
         };
         self.apply(transition, at)
             .call(CallKind::StopDeployment, "stopped", at.plus_seconds(1))

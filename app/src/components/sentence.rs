@@ -65,6 +65,8 @@ const fn drawing(kind: EventKind) -> (Icon, Meaning) {
         K::DeploymentQueued => (Icon::Queue, Meaning::Quiet),
         K::DeploymentStarted => (Icon::Go, Meaning::Moving),
         K::CloudIntended | K::CloudConcluded | K::CloudProgressed => (Icon::Cloud, Meaning::Quiet),
+        K::DeploymentHeld => (Icon::Hand, Meaning::Waiting),
+        K::DeploymentResumed => (Icon::Go, Meaning::Moving),
         K::RollbackRequested | K::RollbackStarted => (Icon::Back, Meaning::Moving),
         K::DeploymentSucceeded => (Icon::Check, Meaning::Good),
         K::DeploymentRolledBack => (Icon::Back, Meaning::Bad),
@@ -156,11 +158,27 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
         }
         K::CloudConcluded => concluded(data),
         K::CloudProgressed => progressed(data),
-        K::RollbackRequested => plain("asked to roll back"),
+        K::DeploymentHeld => (
+            format!(
+                "holds it for people to look: {}",
+                text(data, "rule").unwrap_or("a rule")
+            ),
+            text(data, "why").map(str::to_owned),
+        ),
+        K::DeploymentResumed => (
+            "lets it go on".to_owned(),
+            data.get("seconds")
+                .and_then(Value::as_i64)
+                .map(|seconds| format!("after {}", span_words(seconds * 1000))),
+        ),
+        K::RollbackRequested => ("asked to roll back".to_owned(), text(data, "why").map(str::to_owned)),
         K::RollbackStarted => {
             let why = match text(data, "cause") {
                 Some("person") => "rolls it back, as asked",
                 Some("deadline") => "rolls it back: the deadline passed",
+                Some("rule") => "rolls it back: a health rule was broken",
+                Some("smoke") => "rolls it back: a smoke test failed",
+                Some("hold") => "rolls it back: nobody answered the hold",
                 _ => "sees AWS roll it back by itself",
             };
             (why.to_owned(), text(data, "rollback").map(|id| format!("by {id}")))

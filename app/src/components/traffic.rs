@@ -11,7 +11,7 @@ pub(crate) fn bar(share: Option<u8>, plan: Option<TrafficPlan>) -> impl IntoView
         |share| format!("{share} % of traffic on the new version"),
     );
     let ticks = plan
-        .map(TrafficPlan::steps)
+        .map(|plan| plan.steps())
         .unwrap_or_default()
         .into_iter()
         .filter(|(at, _)| *at < 100)

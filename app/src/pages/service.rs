@@ -20,7 +20,6 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use tidegate_domain::{
     Service, Target, Timestamp,
-    catalog::Engine,
     name::{ServiceName, TeamSlug},
 };
 
@@ -107,7 +106,6 @@ fn show(page: ServicePage) -> AnyView {
 }
 
 fn target_card(target: &Target, cell: Option<&Cell>, now: Timestamp) -> impl IntoView + use<> {
-    let Engine::EcsCodedeploy(ecs) = &target.engine;
     let policy = &target.policy;
     let approvals: Vec<String> = policy
         .approvals
@@ -152,9 +150,9 @@ fn target_card(target: &Target, cell: Option<&Cell>, now: Timestamp) -> impl Int
                 <dd>{approvals} {policy.solo.then_some(" (solo mode)")}</dd>
                 {policy.promote_from.as_ref().map(|from| view! { <dt>"After"</dt> <dd>{from.to_string()}</dd> })}
                 <dt>"Runs on"</dt>
-                <dd>{format!("ECS {} / {}", ecs.cluster, ecs.service)}</dd>
+                <dd>{target.engine.place()}</dd>
                 <dt>"Engine"</dt>
-                <dd>{format!("CodeDeploy {} / {}", ecs.application, ecs.deployment_group)}</dd>
+                <dd>{format!("{}, {}", target.engine.kind().title(), target.engine.group())}</dd>
             </dl>
         </section>
     }

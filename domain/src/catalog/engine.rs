@@ -51,6 +51,16 @@ impl EngineKind {
         }
     }
 
+    /// As people call it.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::EcsCodedeploy | Self::LambdaCodedeploy => "CodeDeploy",
+            Self::LambdaAlias => "Lambda",
+            Self::EcsTaskSets | Self::EcsNative => "ECS",
+            Self::ApigatewayStage => "API Gateway",
+        }
+    }
+
     /// The calls it takes, in order (requirements §3).
     pub const fn script(self) -> Script {
         use CallKind as C;
@@ -157,6 +167,23 @@ impl Engine {
 
     pub const fn script(&self) -> Script {
         self.kind().script()
+    }
+
+    /// Where it deploys to, in words: `ECS service rag in acme-production`.
+    pub fn place(&self) -> String {
+        match self {
+            Self::EcsCodedeploy(EcsCodedeploy { service, cluster, .. })
+            | Self::EcsTaskSets(EcsTaskSets { service, cluster, .. })
+            | Self::EcsNative(EcsNative { service, cluster, .. }) => format!("ECS service {service} in {cluster}"),
+            Self::LambdaCodedeploy(LambdaCodedeploy { function, alias, .. })
+            | Self::LambdaAlias(LambdaAlias { function, alias }) => {
+                format!("Lambda function {function}, alias {alias}")
+            }
+            Self::ApigatewayStage(stage) => format!(
+                "API Gateway stage {} of {}, with Lambda function {}",
+                stage.stage, stage.api, stage.compute.function
+            ),
+        }
     }
 
     /// What AWS's limits are counted by: the one thing that two deployments would get into each other's way at.

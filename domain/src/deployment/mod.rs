@@ -226,6 +226,13 @@ impl RollbackCause {
         }
     }
 
+    pub const fn person(&self) -> Option<&PersonRef> {
+        match self {
+            Self::Person { by, .. } => Some(by),
+            _ => None,
+        }
+    }
+
     /// What was seen, without what a person typed: for the audit log.
     pub fn facts(&self) -> Option<String> {
         match self {

@@ -10,7 +10,7 @@ mod github;
 
 pub use actions_oidc::{ActionsOidc, TokenError};
 pub use aws::{Aws, AwsOptions, EcsCodedeploy};
-pub use engine::{Engine, Order, Registry, RegistryFinding};
+pub use engine::{Engine, Order, Registry, RegistryFinding, Stray};
 pub use error::CallError;
 pub use github::{
     FoundCommit, Github, GithubClient, GithubOauth, GithubOptions, GithubUser, OauthError, OauthOptions, Pkce, SignedIn,

@@ -3,6 +3,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 use std::{borrow::Cow, collections::BTreeMap, ops::Range};
+use tidegate_domain::catalog::{ApiKind, EngineKind};
 
 /// A value that knows where in the file it stands.
 #[derive(Debug, Clone)]
@@ -282,33 +283,66 @@ impl Default for Ci {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    pub engine: Engine,
+    #[schemars(with = "Engine")]
+    pub engine: At<EngineKind>,
     /// Name of a policy.
     pub policy: At<String>,
-    /// `all-at-once`, `canary 10% 5m`, `linear 10% 1m`.
+    /// `all-at-once`, `canary 10% 5m`, `linear 10% 1m`, `steps 10% 5m, 50% 3m`. An engine refuses what it cannot run
+    /// exactly.
     #[serde(default)]
     pub traffic: Option<At<String>>,
     /// A deployment that still runs then is stopped and rolled back; `60m` when left out.
     #[serde(default)]
     pub deadline: Option<At<String>>,
-    pub cluster: String,
+    /// ECS cluster. For the engines `ecs_…`.
+    #[serde(default)]
+    pub cluster: Option<At<String>>,
     /// Name of the ECS service; the service's own name when left out.
     #[serde(default)]
-    pub ecs_service: Option<String>,
-    /// Container whose image is replaced.
-    pub container: String,
-    /// Port the load balancer sends to.
-    #[serde(default = "port")]
-    pub port: u16,
-    /// CodeDeploy application.
-    pub application: String,
-    pub deployment_group: String,
+    pub ecs_service: Option<At<String>>,
+    /// Container whose image is replaced. For the engines `ecs_…`.
+    #[serde(default)]
+    pub container: Option<At<String>>,
+    /// Port the load balancer sends to; 8080 when left out.
+    #[serde(default)]
+    pub port: Option<At<u16>>,
+    /// CodeDeploy application. For the engines `…_codedeploy`.
+    #[serde(default)]
+    pub application: Option<At<String>>,
+    /// CodeDeploy deployment group.
+    #[serde(default)]
+    pub deployment_group: Option<At<String>>,
     /// A deployment configuration of your own that runs the traffic plan.
     #[serde(default)]
-    pub deployment_config: Option<String>,
+    pub deployment_config: Option<At<String>>,
     /// Fargate platform version, such as `1.4.0`; the one that runs when left out. Part of what is approved.
     #[serde(default)]
     pub platform_version: Option<At<String>>,
+    /// Lambda function, by name or ARN. For the engines `lambda_…` and `apigateway_stage`.
+    #[serde(default)]
+    pub function: Option<At<String>>,
+    /// Alias of the function that callers use; `live` when left out.
+    #[serde(default)]
+    pub alias: Option<At<String>>,
+    /// ARN of the load balancer's listener whose default action has the weights. For `ecs_task_sets`.
+    #[serde(default)]
+    pub listener: Option<At<String>>,
+    /// ARNs of the two target groups that take turns. For `ecs_task_sets`.
+    #[serde(default)]
+    pub target_groups: Option<At<Vec<String>>>,
+    /// Minutes for which ECS keeps both versions once all traffic has moved. For `ecs_native`.
+    #[serde(default)]
+    pub bake_minutes: Option<At<u16>>,
+    /// Id of the API. For `apigateway_stage`.
+    #[serde(default)]
+    pub api: Option<At<String>>,
+    /// `rest` or `websocket`; `rest` when left out.
+    #[serde(default)]
+    #[schemars(with = "Option<Api>")]
+    pub api_kind: Option<At<ApiKind>>,
+    /// Name of the API's stage. For `apigateway_stage`.
+    #[serde(default)]
+    pub stage: Option<At<String>>,
     /// Part of what is approved.
     #[serde(default)]
     pub hooks: Hooks,
@@ -327,13 +361,44 @@ pub struct Hooks {
     pub after_allow_traffic: Option<At<String>>,
 }
 
-const fn port() -> u16 {
-    8080
+impl Hooks {
+    /// Where the first of them stands.
+    pub(super) fn first(&self) -> Option<Range<usize>> {
+        let all = [
+            &self.before_install,
+            &self.after_install,
+            &self.after_allow_test_traffic,
+            &self.before_allow_traffic,
+            &self.after_allow_traffic,
+        ];
+        all.into_iter().flatten().map(At::span).min_by_key(|span| span.start)
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+/// What carries a target's deployments out, for the schema.
+#[derive(JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Engine {
-    /// ECS blue/green through CodeDeploy.
+#[expect(dead_code, reason = "only its schema is used: the domain's own type is read")]
+enum Engine {
+    /// ECS blue/green through CodeDeploy: all at once, a canary of two increments, or equal linear steps.
     EcsCodedeploy,
+    /// A Lambda alias through CodeDeploy; the same plans.
+    LambdaCodedeploy,
+    /// A Lambda alias whose weights are set from here: any steps, and a hold at each.
+    LambdaAlias,
+    /// ECS task sets behind weighted target groups, set from here: any steps, and a hold at each.
+    EcsTaskSets,
+    /// ECS's own blue/green, canary and linear deployments.
+    EcsNative,
+    /// A stage of API Gateway, swapped in one unit with the Lambda function behind it.
+    ApigatewayStage,
+}
+
+/// Which API Gateway, for the schema.
+#[derive(JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is used: the domain's own type is read")]
+enum Api {
+    Rest,
+    Websocket,
 }

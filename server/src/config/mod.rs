@@ -4,6 +4,7 @@
 //! write instead, all of it at once; a server that runs keeps its last valid configuration.
 
 mod check;
+mod engine;
 mod file;
 mod problem;
 mod secrets;

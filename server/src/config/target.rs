@@ -2,19 +2,12 @@
 
 use super::{
     check::{known, seconds},
+    engine::engine,
     file::{self, At},
     problem::Problems,
 };
 use std::collections::BTreeMap;
-use tidegate_domain::{
-    Policy, Target, TrafficPlan,
-    catalog::{EcsCodedeploy, Engine, Hooks},
-    name::EnvironmentName,
-    time::MINUTE,
-};
-
-/// Longest name of a Lambda function (AWS Lambda API reference, CreateFunction).
-const FUNCTION_NAME_MAX: usize = 64;
+use tidegate_domain::{Policy, Target, TrafficPlan, name::EnvironmentName, time::MINUTE, traffic::TrafficStep};
 
 pub(super) fn target(
     service: &file::Service,
@@ -32,30 +25,8 @@ pub(super) fn target(
         Some(text) => traffic(text, problems)?,
         None => TrafficPlan::AllAtOnce,
     };
-    if traffic.ecs_predefined().is_none() && target.deployment_config.is_none() {
-        let span = target.traffic.as_ref().map_or_else(|| at.span(), At::span);
-        problems.add(
-            span,
-            format!("CodeDeploy has no ready configuration for \"{traffic}\" on ECS"),
-            Some(
-                "name one of your own in deployment_config, or use all-at-once, canary 10% 5m, canary 10% 15m, linear 10% 1m or linear 10% 3m"
-                    .to_owned(),
-            ),
-        );
-    }
-    let engine = match target.engine {
-        file::Engine::EcsCodedeploy => Engine::EcsCodedeploy(EcsCodedeploy {
-            cluster: target.cluster.clone(),
-            service: target.ecs_service.clone().unwrap_or_else(|| service.name.get().clone()),
-            container: target.container.clone(),
-            port: target.port,
-            application: target.application.clone(),
-            deployment_group: target.deployment_group.clone(),
-            deployment_config: target.deployment_config.clone(),
-            platform_version: platform_version(target.platform_version.as_ref(), problems),
-            hooks: hooks(&target.hooks, problems),
-        }),
-    };
+    let engine = engine(service.name.get(), at, &traffic, problems);
+    let deadline_seconds = deadline(at, &traffic, problems);
     let policy: Policy = policy.flatten()?;
     if policy.promote_from.as_ref() == Some(environment) {
         problems.add(
@@ -69,52 +40,80 @@ pub(super) fn target(
     }
     Some(Target {
         environment: environment.clone(),
-        engine,
+        engine: engine?,
         traffic,
         policy,
-        deadline_seconds: deadline(at, traffic, problems),
+        deadline_seconds,
     })
 }
 
-/// `all-at-once`, `canary 10% 5m`, `linear 10% 1m`.
+/// `all-at-once`, `canary 10% 5m`, `linear 10% 1m`, `steps 10% 5m, 50% 3m`.
 fn traffic(text: &At<String>, problems: &mut Problems) -> Option<TrafficPlan> {
-    let mut refuse = |why: &str| {
-        problems.add(
-            text.span(),
-            format!("{:?} is no traffic plan: {why}", text.get()),
-            Some("write all-at-once, \"canary 10% 5m\" or \"linear 10% 1m\"".to_owned()),
-        );
-        None
+    match parse(text.get()) {
+        Ok(plan) => Some(plan),
+        Err(why) => {
+            problems.add(
+                text.span(),
+                format!("{:?} is no traffic plan: {why}", text.get()),
+                Some("write all-at-once, \"canary 10% 5m\", \"linear 10% 1m\" or \"steps 10% 5m, 50% 3m\"".to_owned()),
+            );
+            None
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<TrafficPlan, &'static str> {
+    let (kind, rest) = text.split_once(' ').unwrap_or((text, ""));
+    match kind {
+        "all-at-once" if rest.trim().is_empty() => Ok(TrafficPlan::AllAtOnce),
+        "canary" => step(rest).map(|TrafficStep { percent, minutes }| TrafficPlan::Canary { percent, minutes }),
+        "linear" => step(rest).map(|TrafficStep { percent, minutes }| TrafficPlan::Linear { percent, minutes }),
+        "steps" => {
+            let steps = rest.split(',').map(step).collect::<Result<Vec<_>, _>>()?;
+            if steps.is_sorted_by(|one, next| one.percent < next.percent) {
+                Ok(TrafficPlan::of_steps(&steps))
+            } else {
+                Err("each share is greater than the one before it")
+            }
+        }
+        _ => Err("it has another form"),
+    }
+}
+
+/// `10% 5m`.
+fn step(text: &str) -> Result<TrafficStep, &'static str> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let [percent, wait] = words[..] else {
+        return Err("it has another form");
     };
-    let words: Vec<&str> = text.get().split_whitespace().collect();
-    let (kind, percent, wait) = match words[..] {
-        ["all-at-once"] => return Some(TrafficPlan::AllAtOnce),
-        [kind @ ("canary" | "linear"), percent, wait] => (kind, percent, wait),
-        _ => return refuse("it has another form"),
-    };
-    let Some(percent) = percent
-        .strip_suffix('%')
-        .and_then(|p| p.parse::<u8>().ok())
-        .filter(|p| (1..100).contains(p))
-    else {
-        return refuse("the share is 1% to 99%");
-    };
-    let Some(minutes) = wait
-        .strip_suffix('m')
-        .and_then(|m| m.parse::<u16>().ok())
-        .filter(|m| *m > 0)
-    else {
-        return refuse("the wait is in whole minutes, such as 5m");
-    };
-    Some(if kind == "canary" {
-        TrafficPlan::Canary { percent, minutes }
-    } else {
-        TrafficPlan::Linear { percent, minutes }
+    let percent = percent.strip_suffix('%').and_then(|percent| percent.parse().ok());
+    let minutes = wait.strip_suffix('m').and_then(|minutes| minutes.parse().ok());
+    Ok(TrafficStep {
+        percent: percent
+            .filter(|percent| (1..100).contains(percent))
+            .ok_or("the share is 1% to 99%")?,
+        minutes: minutes
+            .filter(|minutes| *minutes > 0)
+            .ok_or("the wait is in whole minutes, such as 5m")?,
     })
+}
+
+/// As it is written in the file.
+pub(super) fn written(plan: &TrafficPlan) -> String {
+    let step = |percent: &u8, minutes: &u16| format!("{percent}% {minutes}m");
+    match plan {
+        TrafficPlan::AllAtOnce => "\"all-at-once\"".to_owned(),
+        TrafficPlan::Canary { percent, minutes } => format!("\"canary {}\"", step(percent, minutes)),
+        TrafficPlan::Linear { percent, minutes } => format!("\"linear {}\"", step(percent, minutes)),
+        TrafficPlan::Steps { steps } => {
+            let steps: Vec<String> = steps.iter().map(|each| step(&each.percent, &each.minutes)).collect();
+            format!("\"steps {}\"", steps.join(", "))
+        }
+    }
 }
 
 /// A deadline within the plan's own minutes would roll every deployment back.
-fn deadline(at: &At<file::Target>, traffic: TrafficPlan, problems: &mut Problems) -> i64 {
+fn deadline(at: &At<file::Target>, traffic: &TrafficPlan, problems: &mut Problems) -> i64 {
     let written = at.get().deadline.as_ref();
     let deadline = seconds(written, 3600, problems);
     let minutes = traffic.minutes();
@@ -134,73 +133,4 @@ fn deadline(at: &At<file::Target>, traffic: TrafficPlan, problems: &mut Problems
         );
     }
     deadline
-}
-
-/// `LATEST`, or three numbers (AWS Fargate platform versions).
-fn platform_version(text: Option<&At<String>>, problems: &mut Problems) -> Option<String> {
-    let version = text?.get();
-    let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    let numbers: Vec<&str> = version.split('.').collect();
-    if version != "LATEST" && !(numbers.len() == 3 && numbers.into_iter().all(number)) {
-        problems.add(
-            text?.span(),
-            format!("{version:?} is no Fargate platform version"),
-            Some("write one such as \"1.4.0\", or \"LATEST\"".to_owned()),
-        );
-    }
-    Some(version.clone())
-}
-
-fn hooks(hooks: &file::Hooks, problems: &mut Problems) -> Hooks {
-    let mut function = |name: &Option<At<String>>| {
-        let name = name.as_ref()?;
-        if !is_function(name.get()) {
-            problems.add(
-                name.span(),
-                format!("{:?} is no Lambda function", name.get()),
-                Some("write its name, such as \"smoke-test\", or its ARN".to_owned()),
-            );
-        }
-        Some(name.get().clone())
-    };
-    Hooks {
-        before_install: function(&hooks.before_install),
-        after_install: function(&hooks.after_install),
-        after_allow_test_traffic: function(&hooks.after_allow_test_traffic),
-        before_allow_traffic: function(&hooks.before_allow_traffic),
-        after_allow_traffic: function(&hooks.after_allow_traffic),
-    }
-}
-
-/// `NAME`, or `arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME[:VERSION]`.
-fn is_function(text: &str) -> bool {
-    let word = |part: &str, more: &[u8]| {
-        !part.is_empty()
-            && part.len() <= FUNCTION_NAME_MAX
-            && part
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || more.contains(&b))
-    };
-    match text.split(':').collect::<Vec<_>>()[..] {
-        [name] => word(name, b""),
-        [
-            "arn",
-            partition,
-            "lambda",
-            region,
-            account,
-            "function",
-            name,
-            ref rest @ ..,
-        ] => {
-            word(partition, b"")
-                && word(region, b"")
-                && account.len() == 12
-                && account.bytes().all(|b| b.is_ascii_digit())
-                && word(name, b"")
-                && rest.len() <= 1
-                && rest.iter().all(|version| word(version, b"$"))
-        }
-        _ => false,
-    }
 }

@@ -131,7 +131,9 @@ fn platform_version_and_hooks_are_read() {
         1,
     );
     let loaded = parse("tidegate.toml", &text).unwrap_or_else(|problems| panic!("{problems}"));
-    let Engine::EcsCodedeploy(ecs) = &loaded.catalog.services[0].targets[0].engine;
+    let Engine::EcsCodedeploy(ecs) = &loaded.catalog.services[0].targets[0].engine else {
+        panic!("the demo's first target runs on CodeDeploy");
+    };
     assert_eq!(ecs.platform_version.as_deref(), Some("1.4.0"));
     assert_eq!(ecs.hooks.set(), [("AfterAllowTestTraffic", "smoke")]);
 }
@@ -222,5 +224,100 @@ fn the_schema_describes_every_section() {
         "services",
     ] {
         assert!(members.iter().any(|known| *known == member), "{member}");
+    }
+}
+
+const TRAFFIC: &str = "traffic = \"canary 10% 5m\"";
+
+#[test]
+fn a_plan_that_its_engine_cannot_run_exactly_is_refused_with_what_would_do() {
+    let said = said(TRAFFIC, "traffic = \"steps 10% 5m, 50% 3m\"");
+    let line = line_of(TRAFFIC);
+    assert!(
+        said.starts_with(&format!(
+            "tidegate.toml:{line}:11: ecs_codedeploy cannot run 10 % for 5 min, 50 % for 3 min, then 100 %: its canary is \
+             exactly two increments, and its linear steps are equal ones"
+        )),
+        "{said}"
+    );
+    assert!(
+        said.contains(
+            "write \"canary 10% 8m\", the nearest that it can run, or take an engine that runs this plan: lambda_alias, \
+             ecs_task_sets"
+        ),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_engine_says_what_it_needs_and_what_means_nothing_to_it() {
+    let said = said("engine = \"ecs_codedeploy\"", "engine = \"lambda_alias\"");
+    assert!(said.contains("the engine lambda_alias needs function"), "{said}");
+    assert!(
+        said.contains("cluster means nothing to the engine lambda_alias"),
+        "{said}"
+    );
+    assert!(
+        said.contains("deployment_group means nothing to the engine lambda_alias"),
+        "{said}"
+    );
+}
+
+#[test]
+fn shares_that_do_not_grow_are_no_plan() {
+    let said = said(TRAFFIC, "traffic = \"steps 50% 5m, 10% 3m\"");
+    assert!(said.contains("each share is greater than the one before it"), "{said}");
+}
+
+#[test]
+fn each_engine_is_read_from_the_file() {
+    use tidegate_domain::catalog::EngineKind;
+    let ecs = "cluster = \"acme\"\ncontainer = \"app\"";
+    let cases = [
+        (
+            EngineKind::LambdaAlias,
+            "function = \"burst\"".to_owned(),
+            "steps 5% 5m, 50% 1m",
+        ),
+        (
+            EngineKind::LambdaCodedeploy,
+            "function = \"burst\"\nalias = \"live\"\napplication = \"burst\"\ndeployment_group = \"live\"".to_owned(),
+            "canary 10% 5m",
+        ),
+        (
+            EngineKind::EcsTaskSets,
+            format!("{ecs}\nlistener = \"arn:l\"\ntarget_groups = [\"arn:a\", \"arn:b\"]"),
+            "steps 10% 5m, 50% 3m",
+        ),
+        (
+            EngineKind::EcsNative,
+            format!("{ecs}\nbake_minutes = 5"),
+            "linear 25% 2m",
+        ),
+        (
+            EngineKind::ApigatewayStage,
+            "api = \"a1b2\"\nstage = \"live\"\nfunction = \"burst\"".to_owned(),
+            "all-at-once",
+        ),
+    ];
+    for (kind, members, traffic) in cases {
+        let target = format!(
+            "[services.targets.staging]\nengine = \"{}\"\npolicy = \"staging\"\ntraffic = \"{traffic}\"\n{members}\n\n",
+            kind.name()
+        );
+        let begin = DEMO.find("[services.targets.staging]").unwrap();
+        let end = DEMO.find("[services.targets.production]").unwrap();
+        let text = format!("{}{target}{}", &DEMO[..begin], &DEMO[end..]);
+        let loaded = parse("tidegate.toml", &text).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(
+            loaded.catalog.services[0]
+                .targets
+                .iter()
+                .find(|target| target.environment.as_str() == "staging")
+                .unwrap()
+                .engine
+                .kind(),
+            kind
+        );
     }
 }

@@ -48,6 +48,7 @@ pub(crate) fn refusal(refusal: Refusal) -> PortalError {
         Refusal::Invalid(_)
         | Refusal::StaleRevision { .. }
         | Refusal::TooLate
+        | Refusal::TakenOver
         | Refusal::NoAuthority(_)
         | Refusal::CallNotDue(_) => PortalError::Conflict(refusal.to_string()),
     }

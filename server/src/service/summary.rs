@@ -55,10 +55,12 @@ pub(crate) fn note(deployment: &Deployment) -> Option<String> {
             .to_owned(),
         ),
         State::Superseded { by, .. } => Some(format!("a newer request replaced it ({})", by.short())),
-        State::Starting { run } | State::Deploying { run } if run.stop.is_some() => run
-            .stop
-            .as_ref()
-            .map(|stop| format!("{} asked to roll back: {}", stop.by, stop.reason)),
+        State::Starting { run } | State::Deploying { run } if run.stop.is_some() => {
+            run.stop.as_ref().map(|stop| match &stop.cause {
+                RollbackCause::Person { by, reason } => format!("{by} asked to roll back: {reason}"),
+                other => other.words(),
+            })
+        }
         _ => match &deployment.kind {
             Kind::Rollback { of, reason, .. } => Some(format!("rolls back {}: {reason}", of.short())),
             Kind::Promotion => deployment.reason.clone(),
@@ -78,8 +80,6 @@ fn blocked_words(blocked: &[Blocker]) -> Option<String> {
 fn cause_words(cause: &RollbackCause) -> String {
     match cause {
         RollbackCause::Person { by, reason } => format!("{by}: {reason}"),
-        RollbackCause::Cloud { message } if message.is_empty() => "AWS rolled it back".to_owned(),
-        RollbackCause::Cloud { message } => format!("AWS rolled it back: {message}"),
-        RollbackCause::Deadline => "it took longer than its deadline".to_owned(),
+        other => other.words(),
     }
 }

@@ -28,6 +28,7 @@ use std::{
 use tidegate_adapters::{
     ActionsOidc, Aws, AwsOptions, EcsCodedeploy, Github, GithubClient, GithubOauth, GithubOptions, OauthOptions,
 };
+use tidegate_domain::catalog::EngineKind;
 use tidegate_store::{Db, PoolOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -199,9 +200,7 @@ async fn worker(db: &Db, catalog: &CatalogHandle, github: Arc<dyn Github>, setti
         ..AwsOptions::default()
     })
     .await;
-    let engines = Engines {
-        ecs_codedeploy: Arc::new(EcsCodedeploy::new(aws)),
-    };
+    let engines = Engines::default().with(EngineKind::EcsCodedeploy, EcsCodedeploy::new(aws));
     let seconds = |count: i64| Duration::from_secs(u64::try_from(count).unwrap_or_default());
     let options = Options {
         lease: seconds(settings.worker.lease_seconds),

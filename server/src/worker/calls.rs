@@ -1,6 +1,6 @@
 //! A mutating call at the cloud: intent first, one attempt, outcome after.
 
-use super::{attend::Outcome as Next, budget::backoff, lease::Lease, millis, observe::budget_group, reconcile::Inner};
+use super::{attend::Outcome as Next, budget::backoff, lease::Lease, millis, reconcile::Inner};
 use std::time::Duration;
 use tidegate_adapters::{CallError, Order};
 use tidegate_domain::{
@@ -54,7 +54,7 @@ impl Inner {
             return Ok(Next::Again);
         };
         tracing::info!(deployment = %intended.value.id, operation = %run.operation, call = kind.name(), "calls the cloud");
-        let making = self.make(kind, &order, &intended.value, run, by);
+        let making = self.make(kind, &order, run, by);
         let answer = match tokio::time::timeout_at(by, making).await {
             Ok(answer) => answer,
             Err(_) => Err(CallError::Unknown("no answer in time".to_owned())),
@@ -78,48 +78,30 @@ impl Inner {
         (time >= SHORTEST_CALL.min(self.options.call_deadline)).then_some(now + time)
     }
 
-    async fn make(
-        &self,
-        kind: CallKind,
-        order: &Order,
-        deployment: &Deployment,
-        run: &Run,
-        by: Instant,
-    ) -> Result<String, CallError> {
-        let engine = self.engines.of(&order.engine);
-        match kind {
-            CallKind::RegisterTaskDefinition => {
-                self.budget.charge(&budget_group(&order.engine), READS_BEFORE);
-                engine
-                    .register(order, &run.revision.task_definition, by.into_std())
-                    .await
-            }
-            CallKind::CreateDeployment => {
-                let task_definition = run.task_definition.as_deref().ok_or_else(|| nothing(deployment))?;
-                match self.made_before(order, run).await? {
-                    Some(id) => Ok(id),
-                    None => engine.create(order, task_definition, by.into_std()).await,
-                }
-            }
-            CallKind::StopDeployment => {
-                let id = run.cloud_deployment.as_deref().ok_or_else(|| nothing(deployment))?;
-                engine.stop(order, id, by.into_std()).await.map(|()| id.to_owned())
-            }
+    async fn make(&self, kind: CallKind, order: &Order, run: &Run, by: Instant) -> Result<String, CallError> {
+        let engine = self.engines.of(&order.engine)?;
+        if let Some(id) = self.made_before(order, run, kind).await? {
+            return Ok(id);
         }
+        let urgent = order.engine.script().back.contains(&kind);
+        if !urgent {
+            self.budget.charge(&order.engine.group(), READS_BEFORE);
+        }
+        engine.make(order, run, kind, by.into_std()).await
     }
 
-    /// Before a create call is made again: what an earlier one made after all. AWS shows a new deployment late at times,
+    /// Before a call that doubles is made again: what an earlier one made after all. AWS shows a new deployment late at times,
     /// later even than the settling time, and a second one would do what the first is doing.
-    async fn made_before(&self, order: &Order, run: &Run) -> Result<Option<String>, CallError> {
+    async fn made_before(&self, order: &Order, run: &Run, kind: CallKind) -> Result<Option<String>, CallError> {
         let mut earlier = run.calls.iter().filter(|call| {
-            call.kind == CallKind::CreateDeployment && matches!(call.outcome, Outcome::NothingHappened { .. })
+            kind.doubles() && call.kind == kind && matches!(call.outcome, Outcome::NothingHappened { .. })
         });
         let Some(first) = earlier.next() else { return Ok(None) };
-        self.budget.charge(&budget_group(&order.engine), READS_BEFORE);
+        self.budget.charge(&order.engine.group(), READS_BEFORE);
         match self
             .engines
-            .of(&order.engine)
-            .find_created(order, first.intended_at)
+            .of(&order.engine)?
+            .find(order, run, kind, first.intended_at)
             .await
         {
             Ok(Found::Effect(id)) => Ok(Some(id)),
@@ -180,14 +162,5 @@ impl Inner {
             tracing::warn!(%error, deployment = %intended.value.id, "the outcome of a call could not be saved yet");
             tokio::time::sleep(pause).await;
         }
-    }
-}
-
-/// The domain lets no such call be intended.
-fn nothing(deployment: &Deployment) -> CallError {
-    CallError::Refused {
-        code: "NothingToCall".to_owned(),
-        message: format!("deployment {} has nothing to call the cloud for", deployment.id),
-        retry: false,
     }
 }

@@ -42,23 +42,32 @@ mod strays;
 
 pub use reconcile::Reconciler;
 
-use std::{sync::Arc, time::Duration};
-use tidegate_adapters::Engine;
-use tidegate_domain::catalog;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tidegate_adapters::{CallError, Engine};
+use tidegate_domain::catalog::{self, EngineKind};
 #[cfg(doc)]
 use tidegate_store::Db;
 
 /// The engines of this process, one for each kind of compute.
-#[derive(Clone)]
-pub struct Engines {
-    pub ecs_codedeploy: Arc<dyn Engine>,
-}
+#[derive(Clone, Default)]
+pub struct Engines(HashMap<EngineKind, Arc<dyn Engine>>);
 
 impl Engines {
-    pub(crate) fn of(&self, engine: &catalog::Engine) -> &dyn Engine {
-        match engine {
-            catalog::Engine::EcsCodedeploy(_) => &*self.ecs_codedeploy,
-        }
+    #[must_use]
+    pub fn with(mut self, kind: EngineKind, engine: impl Engine + 'static) -> Self {
+        self.0.insert(kind, Arc::new(engine));
+        self
+    }
+
+    pub(crate) fn of(&self, engine: &catalog::Engine) -> Result<&dyn Engine, CallError> {
+        self.0
+            .get(&engine.kind())
+            .map(|engine| &**engine)
+            .ok_or_else(|| CallError::Refused {
+                code: "NoSuchEngine".to_owned(),
+                message: format!("this process does not run the engine {}", engine.name()),
+                retry: true,
+            })
     }
 }
 

@@ -5,11 +5,11 @@ use crate::service::{
     fresh_id,
     lineage::{Lineage, lineage},
 };
-use tidegate_adapters::{CallError, Order};
+use tidegate_adapters::{CallError, Engine, Order};
 use tidegate_domain::{
     Deployment, OperationId, Policy, Release, State, TeamSlug, Timestamp,
     approval::Membership,
-    catalog::{Engine, Target},
+    catalog::Target,
     deployment::{Blocker, BlockerKind, CallKind, Observation, Preparation, Run},
     gate,
     plan::{self, Facts, Found, TargetFacts},
@@ -87,8 +87,8 @@ impl Inner {
         if needs.cloud {
             facts.observation = self.look(&order, deployment, now).await;
         }
-        if let Some((kind, since)) = needs.find {
-            facts.found = self.find(&order, kind, since).await;
+        if let (Some((kind, since)), Some(run)) = (needs.find, deployment.run()) {
+            facts.found = self.find(&order, run, kind, since).await;
         }
         Ok(facts)
     }
@@ -150,7 +150,7 @@ impl Inner {
         } else {
             Hurry::Patient
         };
-        let engine = self.engines.of(&order.engine);
+        let engine = self.engine(order)?;
         let era = self.seen.era();
         let prepared = self
             .read(order, READS_PREPARE, hurry, "what runs now", async || {
@@ -163,7 +163,7 @@ impl Inner {
 
     async fn look(&self, order: &Order, deployment: &Deployment, now: Timestamp) -> Option<Observation> {
         let run = deployment.run()?;
-        let cloud_deployment = run.cloud_deployment.as_deref()?;
+        run.cloud_deployment.as_ref()?;
         if let Some(seen) = stop_is_due(deployment, run) {
             return Some(seen);
         }
@@ -171,40 +171,38 @@ impl Inner {
             State::RollingBack { rollback, .. } => rollback.as_deref(),
             _ => run.progress.as_ref().and_then(|progress| progress.rollback.as_deref()),
         };
-        let engine = self.engines.of(&order.engine);
+        let engine = self.engine(order)?;
         let reads = if rollback.is_some() {
             READS_OBSERVE + READS_ROLLBACK
         } else {
             READS_OBSERVE
         };
         self.read(order, reads, Hurry::Now, "how it goes", async || {
-            engine.observe(order, cloud_deployment, rollback, now).await
+            engine.observe(order, run, rollback, now).await
         })
         .await
     }
 
-    async fn find(&self, order: &Order, kind: CallKind, since: Timestamp) -> Option<Found> {
-        let engine = self.engines.of(&order.engine);
-        match kind {
-            CallKind::RegisterTaskDefinition => {
-                self.read(
-                    order,
-                    READS_REGISTERED,
-                    Hurry::Now,
-                    "for a registered task definition",
-                    async || engine.find_registered(order).await,
-                )
-                .await
-            }
-            CallKind::CreateDeployment => {
-                self.read(order, READS_CREATED, Hurry::Now, "for a cloud deployment", async || {
-                    engine.find_created(order, since).await
-                })
-                .await
-            }
-            // Settled by what is seen of the deployment.
-            CallKind::StopDeployment => None,
-        }
+    async fn find(&self, order: &Order, run: &Run, kind: CallKind, since: Timestamp) -> Option<Found> {
+        let engine = self.engine(order)?;
+        let reads = if kind == CallKind::RegisterTaskDefinition {
+            READS_REGISTERED
+        } else {
+            READS_CREATED
+        };
+        let what = format!("whether {} took effect", kind.name());
+        self.read(order, reads, Hurry::Now, &what, async || {
+            engine.find(order, run, kind, since).await
+        })
+        .await
+    }
+
+    /// A process without this engine is as one that cannot see the cloud.
+    fn engine(&self, order: &Order) -> Option<&dyn Engine> {
+        self.engines
+            .of(&order.engine)
+            .inspect_err(|error| tracing::error!(%error, operation = %order.operation, "no engine"))
+            .ok()
     }
 
     /// One look at the cloud within the group's budget. `None`: it could not be asked.
@@ -216,7 +214,7 @@ impl Inner {
         what: &str,
         look: impl AsyncFnOnce() -> Result<T, CallError>,
     ) -> Option<T> {
-        let group = budget_group(&order.engine);
+        let group = order.engine.group();
         if !self.budget.take(&group, reads, hurry).await {
             return None;
         }
@@ -280,11 +278,11 @@ impl Inner {
         Ok(Some(memberships))
     }
 
-    /// Only a second CreateDeployment would do harm: it alone waits the full settling time.
+    /// Only a second cloud deployment would do harm: it alone waits the full settling time.
     fn settle_millis(&self, deployment: &Deployment) -> i64 {
         let full = millis(self.options.settle);
         match deployment.run().and_then(Run::open_call).map(|call| call.kind) {
-            Some(CallKind::RegisterTaskDefinition) => full.min(SETTLE_HARMLESS_MILLIS),
+            Some(kind) if !kind.doubles() => full.min(SETTLE_HARMLESS_MILLIS),
             _ => full,
         }
     }
@@ -293,7 +291,7 @@ impl Inner {
 fn target_facts(target: &Target) -> TargetFacts {
     TargetFacts {
         policy: target.policy.clone(),
-        traffic: target.traffic,
+        traffic: target.traffic.clone(),
         engine: target.engine.clone(),
         deadline_seconds: target.deadline_seconds,
     }
@@ -313,7 +311,7 @@ fn stop_is_due(deployment: &Deployment, run: &Run) -> Option<Observation> {
     let progress = run.progress.as_ref()?;
     let due = matches!(deployment.state, State::Deploying { .. })
         && run.stop.is_some()
-        && run.attempts(CallKind::StopDeployment) == 0
+        && run.engine.script().back.iter().all(|kind| run.attempts(*kind) == 0)
         && !progress.status.is_over()
         && progress.rollback.is_none();
     due.then(|| Observation {
@@ -325,8 +323,8 @@ fn stop_is_due(deployment: &Deployment, run: &Run) -> Option<Observation> {
 /// A running deployment goes on as it was approved, and where; another one goes by the configuration.
 fn order(deployment: &Deployment, release: &Release, target: Option<&Target>, fresh: OperationId) -> Option<Order> {
     let (operation, traffic, engine) = match deployment.run() {
-        Some(run) => (run.operation, run.revision.traffic, run.engine.clone()),
-        None => target.map(|target| (fresh, target.traffic, target.engine.clone()))?,
+        Some(run) => (run.operation, run.revision.traffic.clone(), run.engine.clone()),
+        None => target.map(|target| (fresh, target.traffic.clone(), target.engine.clone()))?,
     };
     Some(Order {
         operation,
@@ -342,10 +340,4 @@ pub(super) fn title(deployment: &Deployment) -> String {
         "{} {} to {}",
         deployment.service, deployment.label, deployment.environment
     )
-}
-
-pub(super) fn budget_group(engine: &Engine) -> String {
-    match engine {
-        Engine::EcsCodedeploy(ecs) => format!("{}/{}", ecs.application, ecs.deployment_group),
-    }
 }

@@ -7,12 +7,7 @@
 //! several replicas the one that wrote it makes the call. Appending makes them wait for each other. What still runs
 //! [`TAKE_OVER_MILLIS`] later is stopped again, by whoever looks first.
 
-use super::{
-    budget::Hurry,
-    observe::{budget_group, title},
-    reconcile::Inner,
-    record::worker_warning,
-};
+use super::{budget::Hurry, observe::title, reconcile::Inner, record::worker_warning};
 use serde_json::{Value, json};
 use tidegate_adapters::{CallError, Order};
 use tidegate_domain::{
@@ -20,7 +15,6 @@ use tidegate_domain::{
     audit::RecordedEvent,
     catalog::Engine,
     deployment::CallKind,
-    plan::Found,
     time::{HOUR, MINUTE},
 };
 use tidegate_store::{AuditQuery, StoreError};
@@ -82,26 +76,21 @@ impl Inner {
             traffic: TrafficPlan::AllAtOnce,
             engine: given_up.engine,
         };
-        if !self
-            .budget
-            .take(&budget_group(&order.engine), READS, Hurry::Patient)
-            .await
-        {
+        if !self.budget.take(&order.engine.group(), READS, Hurry::Patient).await {
             return Ok(());
         }
-        let engine = self.engines.of(&order.engine);
-        let now = self.db.now().await?;
-        let Ok(Found::Effect(stray)) = engine.find_created(&order, given_up.intended_at).await else {
+        let Ok(engine) = self.engines.of(&order.engine) else {
             return Ok(());
         };
-        let Ok(observation) = engine.observe(&order, &stray, None, now).await else {
+        let Ok(Some(found)) = engine.find_stray(&order, given_up.intended_at).await else {
             return Ok(());
         };
-        if observation.deployment.status.is_over() || !self.intend_to_stop(deployment, &order, &stray).await? {
+        let stray = found.id;
+        if found.over || !self.intend_to_stop(deployment, &order, &stray).await? {
             return Ok(());
         }
         let by = Instant::now() + self.options.call_deadline;
-        let stopping = engine.stop(&order, &stray, by.into_std());
+        let stopping = engine.stop_stray(&order, &stray, by.into_std());
         let stopped = match tokio::time::timeout_at(by, stopping).await {
             Ok(answer) => answer,
             Err(_) => Err(CallError::Unknown("no answer in time".to_owned())),

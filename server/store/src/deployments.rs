@@ -82,7 +82,7 @@ fn people(deployment: &Deployment) -> Vec<String> {
         _ => {}
     }
     let stop = deployment.run().and_then(|run| run.stop.as_ref());
-    logins.extend(stop.map(|stop| stop.by.login.to_lowercase()));
+    logins.extend(stop.and_then(|stop| Some(stop.cause.person()?.login.to_lowercase())));
     logins.sort_unstable();
     logins.dedup();
     logins

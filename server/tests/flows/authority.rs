@@ -7,7 +7,7 @@ use crate::{
 use rstest::rstest;
 use serde_json::json;
 use std::time::Duration;
-use tidegate_adapters::Order;
+use tidegate_adapters::{Engine as _, Order};
 use tidegate_app::portal::Portal;
 use tidegate_domain::{
     Deployment, EventKind, OperationId, State, StateName, TrafficPlan, Verdict,
@@ -63,14 +63,14 @@ async fn r02_a_task_definition_changed_from_outside_voids_the_approval(#[case] b
         traffic: TrafficPlan::AllAtOnce,
         engine: catalog.services[0].targets[1].engine.clone(),
     };
-    let engine = world.engines().await.ecs_codedeploy;
+    let engine = world.engine().await;
     let now = world.db.now().await.unwrap();
     let hash = engine.prepare(&order, now).await.unwrap().unwrap().hash;
     let by = std::time::Instant::now() + Duration::from_secs(60);
     let arn = engine.register(&order, &hash, by).await.unwrap();
     let by_hand = engine.create(&order, &arn, by).await.unwrap();
     world.stage.step(600.0).await;
-    let seen = engine.observe(&order, &by_hand, None, now).await.unwrap();
+    let seen = engine.look_at(&order, &by_hand, None, now).await.unwrap();
     assert!(seen.deployment.status.is_over());
     world.start_worker().await;
     let again = world.reaches(id, StateName::AwaitingApproval).await;

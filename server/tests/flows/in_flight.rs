@@ -28,7 +28,9 @@ async fn r01_a_configuration_reloaded_while_it_starts_does_not_lead_it_elsewhere
     let id = world.request(world.release("sha-aaaaaaa").await, staging()).await;
     world.stage.holds(&fault).await;
     world.configure(|catalog| {
-        let Engine::EcsCodedeploy(ecs) = &mut catalog.services[0].targets[0].engine;
+        let Engine::EcsCodedeploy(ecs) = &mut catalog.services[0].targets[0].engine else {
+            panic!("the target of another engine");
+        };
         ecs.application = "acme-rag-production".to_owned();
         ecs.deployment_group = "rag-production".to_owned();
     });

@@ -18,6 +18,7 @@ use tidegate_domain::{
     Actor, Catalog, Deployment, DeploymentId, EnvironmentName, EventKind, ReleaseId, RevisionHash, Role, StateName,
     TeamSlug, Verdict,
     audit::RecordedEvent,
+    catalog::EngineKind,
     name::{CommitSha, PersonRef},
 };
 use tidegate_server::{
@@ -152,15 +153,17 @@ impl World {
     }
 
     pub(crate) async fn engines(&self) -> Engines {
+        Engines::default().with(EngineKind::EcsCodedeploy, self.engine().await)
+    }
+
+    pub(crate) async fn engine(&self) -> EcsCodedeploy {
         let aws = Aws::connect(AwsOptions {
             endpoint: Some(self.stage.sandbox.aws_url()),
             profile_file: Some(self.stage.aws_profile()),
             ..AwsOptions::default()
         })
         .await;
-        Engines {
-            ecs_codedeploy: Arc::new(EcsCodedeploy::new(aws)),
-        }
+        EcsCodedeploy::new(aws)
     }
 
     /// The database's clock goes on from so much later.

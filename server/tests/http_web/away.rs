@@ -7,7 +7,10 @@ use crate::{
 use reqwest::StatusCode;
 use rstest::rstest;
 use serde_json::{Value, json};
-use tidegate_domain::time::{HOUR, MINUTE};
+use tidegate_domain::{
+    deployment::RollbackCause,
+    time::{HOUR, MINUTE},
+};
 
 #[rstest]
 #[case::on_sqlite(Base::Sqlite)]
@@ -33,7 +36,8 @@ async fn r05_while_github_is_away_the_on_call_reads_rolls_back_and_cancels(#[cas
         .unwrap();
     assert_eq!(api.status(), StatusCode::OK, "{}", api.text().await.unwrap());
     let asked = world.db.deployment(id).await.unwrap().unwrap().value;
-    assert_eq!(asked.run().unwrap().stop.as_ref().unwrap().reason, "5xx went up");
+    let stop = asked.run().unwrap().stop.clone().unwrap();
+    assert!(matches!(stop.cause, RollbackCause::Person { reason, .. } if reason == "5xx went up"));
 
     let events = world.db.audit_of(id).await.unwrap();
     let asked = events

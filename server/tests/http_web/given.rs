@@ -21,7 +21,7 @@ fn revision(deployment: &Deployment) -> Revision {
         environment: deployment.environment.clone(),
         digest: deployment.digest.clone(),
         task_definition: "ab".repeat(32),
-        traffic: catalog().services[0].targets[1].traffic,
+        traffic: catalog().services[0].targets[1].traffic.clone(),
         health_definition: "none".to_owned(),
         policy: policy().version(),
         gates: Vec::new(),

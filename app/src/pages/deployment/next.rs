@@ -101,6 +101,9 @@ fn concerns(page: &DeploymentPage) -> impl IntoView + use<> {
                 Concern::RollbackOverdue => {
                     "The rollback takes longer than any should. Look at the deployment in the AWS console: which version has the traffic?"
                 }
+                Concern::Stuck => {
+                    "AWS refuses a call that is needed to finish. All traffic is on the new version; the old one has not been taken away. The last call's answer is in the log below."
+                }
             };
             view! {
                 <section class="next bad" role="alert">
@@ -301,7 +304,7 @@ fn cause_words(cause: &RollbackCause) -> String {
             "AWS did it by itself and gave no reason.".to_owned()
         }
         RollbackCause::Cloud { message } => format!("AWS did it by itself: {}", sentence(message)),
-        RollbackCause::Deadline => "It took longer than the target allows.".to_owned(),
+        other => sentence(&capital(&other.words())),
     }
 }
 

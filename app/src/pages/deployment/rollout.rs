@@ -19,7 +19,7 @@ use tidegate_domain::{
 pub(super) fn section(page: &DeploymentPage) -> impl IntoView + use<> {
     let run = page.deployment.run()?;
     let share = page.deployment.traffic();
-    let plan = run.revision.traffic;
+    let plan = run.revision.traffic.clone();
     let back = match &page.deployment.state {
         State::RollingBack { progress, rollback, .. } | State::RolledBack { progress, rollback, .. } => {
             Some((progress.clone(), rollback.clone()))
@@ -40,10 +40,10 @@ pub(super) fn section(page: &DeploymentPage) -> impl IntoView + use<> {
                     <span class="to"><b class="big">{share.map_or_else(|| "–".to_owned(), |share| format!("{share} %"))}</b> " " <span class="hash">{new}</span></span>
                     <span class="from">{previous} " " {share.map(|share| format!("{} %", 100 - share.min(100)))}</span>
                 </p>
-                {traffic::bar(share, Some(plan))}
+                {traffic::bar(share, Some(plan.clone()))}
                 <div class="rollout-facts">{traffic::steps(plan, share)} {facts(run, page.now)}</div>
             </div>
-            {lifecycle("CodeDeploy", run.cloud_deployment.clone(), run.progress.as_ref(), page.now)}
+            {lifecycle(run.engine.kind().title(), run.cloud_deployment.clone(), run.progress.as_ref(), page.now)}
             {back.map(|(progress, id)| lifecycle("Rollback", id, progress.as_ref(), page.now))}
         </section>
     })

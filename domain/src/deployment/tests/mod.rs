@@ -1,5 +1,6 @@
 //! What must be true of a deployment: what the tests are made of.
 
+mod driven;
 mod in_flight;
 mod life;
 mod walks;

@@ -51,7 +51,7 @@ impl Player<'_> {
         Ok(Facts {
             target: Some(TargetFacts {
                 policy: policy.clone(),
-                traffic: target.traffic,
+                traffic: target.traffic.clone(),
                 engine: target.engine.clone(),
                 deadline_seconds: target.deadline_seconds,
             }),
@@ -125,7 +125,7 @@ impl Player<'_> {
                 self.lanes.insert(lane, running);
                 arn
             }
-            CallKind::CreateDeployment | CallKind::StopDeployment => ids::cloud_deployment(&id.to_string()),
+            _ => ids::cloud_deployment(&id.to_string()),
         })
     }
 

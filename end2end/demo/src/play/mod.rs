@@ -22,7 +22,7 @@ use std::{
 use tidegate_domain::{
     Actor, Approval, ApprovalId, AuditEvent, Catalog, Deployment, DeploymentId, EnvironmentName, EventKind, GateName,
     GateResult, Refusal, Release, ReleaseId, ServiceName, StateName, Step, Subject, Target, Timestamp, Transition,
-    deployment::{Ballot, Observation, Outcome},
+    deployment::{Ballot, Observation, Outcome, RollbackCause},
     plan,
 };
 use tidegate_store::{Db, StoreError, Versioned};

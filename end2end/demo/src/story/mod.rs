@@ -383,7 +383,7 @@ impl Teller<'_> {
     fn traffic(&self, environment: &str) -> Result<TrafficPlan> {
         let target = self.service.target(&EnvironmentName::new(environment)?);
         target
-            .map(|target| target.traffic)
+            .map(|target| target.traffic.clone())
             .ok_or_else(|| StoryError::NoTarget(self.service.name.to_string(), environment.to_owned()))
     }
 

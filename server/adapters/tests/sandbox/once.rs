@@ -3,7 +3,7 @@
 use crate::world::{World, soon};
 use serde_json::json;
 use std::time::{Duration, Instant};
-use tidegate_adapters::{CallError, Engine as _, Order};
+use tidegate_adapters::{CallError, Order};
 use tidegate_domain::{id::OperationId, plan::Found};
 use uuid::Uuid;
 
@@ -128,7 +128,7 @@ async fn a_deployment_not_to_be_seen_yet_is_not_found_until_it_is() {
         .await;
     let id = world.engine.create(&order, &definition, soon()).await.unwrap();
     assert_eq!(world.engine.find_created(&order, since).await.unwrap(), Found::Nothing);
-    let (code, retry) = refused(world.engine.observe(&order, &id, None, world.now()).await);
+    let (code, retry) = refused(world.engine.look_at(&order, &id, None, world.now()).await);
     assert_eq!((code.as_str(), retry), ("DeploymentDoesNotExistException", true));
     world.step(21).await;
     assert_eq!(

@@ -141,7 +141,7 @@ impl World {
     }
 
     pub(crate) async fn observed(&self, order: &Order, id: &str, rollback: Option<&str>) -> Observation {
-        self.engine.observe(order, id, rollback, self.now()).await.unwrap()
+        self.engine.look_at(order, id, rollback, self.now()).await.unwrap()
     }
 
     /// Steps the clock until the cloud deployment is over.
@@ -185,7 +185,9 @@ pub(crate) fn target() -> catalog::EcsCodedeploy {
 
 /// The order with something else about its target.
 pub(crate) fn with_target(order: Order, edit: impl FnOnce(&mut catalog::EcsCodedeploy)) -> Order {
-    let catalog::Engine::EcsCodedeploy(mut target) = order.engine;
+    let catalog::Engine::EcsCodedeploy(mut target) = order.engine else {
+        panic!("an order of another engine");
+    };
     edit(&mut target);
     Order {
         engine: catalog::Engine::EcsCodedeploy(target),

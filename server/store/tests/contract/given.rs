@@ -115,6 +115,8 @@ pub(crate) fn turned(deployment: &Deployment, name: StateName, at: i64) -> Deplo
         cloud_deployment: None,
         progress: None,
         stop: None,
+        hold: None,
+        waived: Vec::new(),
         concerns: Vec::new(),
     };
     let state = match name {

@@ -3,7 +3,7 @@
 use crate::given::{deployment, environment, moment, person, save, save_new, save_release, service, turned};
 use tidegate_domain::{
     Approval, ApprovalId, Deployment, DeploymentId, PersonRef, RevisionHash, State, StateName, Timestamp,
-    deployment::StopRequest,
+    deployment::{RollbackCause, StopRequest},
 };
 use tidegate_store::{Db, HistoryQuery};
 use uuid::Uuid;
@@ -154,7 +154,13 @@ stories! {
         let mut stopped = turned(&new(4), StateName::Deploying, 4);
         save_new(&scratch.db, &stopped).await;
         if let State::Deploying { run } = &mut stopped.state {
-            run.stop = Some(StopRequest { by: PersonRef::new(6, "Hedy"), reason: "errors".to_owned(), at: moment(5) });
+            run.stop = Some(StopRequest {
+                cause: RollbackCause::Person {
+                    by: PersonRef::new(6, "Hedy"),
+                    reason: "errors".to_owned(),
+                },
+                at: moment(5),
+            });
         }
         save(&scratch.db, &stopped).await;
         assert_eq!((finds("ada").await, finds("dan").await, finds("hedy").await), (3, 1, 1));

@@ -1,7 +1,7 @@
 //! Whether a call whose outcome is unknown took effect: what it would have made bears the operation id.
 
 use super::{
-    description,
+    description::{self, Purpose},
     prepare::{self, describe},
     target,
 };
@@ -27,7 +27,7 @@ const BATCH: usize = 25;
 
 /// The newest task definition of the running one's family that this operation registered.
 pub(super) async fn registered(aws: &Aws, order: &Order) -> Result<Found, CallError> {
-    let running = match prepare::running(aws, target(order)).await? {
+    let running = match prepare::running(aws, target(order)?).await? {
         Ok(running) => running,
         Err(blocker) => return Err(CallError::Unknown(blocker.why)),
     };
@@ -58,8 +58,8 @@ pub(super) async fn registered(aws: &Aws, order: &Order) -> Result<Found, CallEr
 }
 
 /// The deployment of this operation in the group, made since about then.
-pub(super) async fn created(aws: &Aws, order: &Order, since: Timestamp) -> Result<Found, CallError> {
-    let target = target(order);
+pub(super) async fn created(aws: &Aws, order: &Order, since: Timestamp, purpose: Purpose) -> Result<Found, CallError> {
+    let target = target(order)?;
     let start = DateTime::from_millis(since.plus_millis(-CLOCK_MARGIN_MILLIS).millis());
     let mut token = None;
     let mut found: Vec<DeploymentInfo> = Vec::new();
@@ -83,7 +83,7 @@ pub(super) async fn created(aws: &Aws, order: &Order, since: Timestamp) -> Resul
                 .await
                 .map_err(|error| call::unread(&error))?;
             let infos = answer.deployments_info.unwrap_or_default();
-            found.extend(infos.into_iter().filter(|info| is_ours(info, order.operation)));
+            found.extend(infos.into_iter().filter(|info| is_ours(info, order.operation, purpose)));
         }
         token = page.next_token;
         if token.is_none() {
@@ -110,11 +110,11 @@ fn made_at(operation: OperationId) -> Option<Timestamp> {
 }
 
 /// AWS's own rollback deployments may repeat a description; they were not made by us.
-fn is_ours(info: &DeploymentInfo, operation: OperationId) -> bool {
+fn is_ours(info: &DeploymentInfo, operation: OperationId, purpose: Purpose) -> bool {
     info.creator() != Some(&DeploymentCreator::CodeDeployRollback)
         && info
             .description()
-            .is_some_and(|text| description::is_of(text, operation))
+            .is_some_and(|text| description::is_of(text, operation, purpose))
 }
 
 #[cfg(test)]
@@ -126,11 +126,15 @@ mod tests {
     fn a_rollback_that_repeats_the_description_is_not_the_deployment() {
         let operation = OperationId::from_uuid(Uuid::from_u128(7));
         let by = |creator| {
-            let text = description::described("rag to production", operation);
+            let text = description::described("rag to production", operation, Purpose::Forward);
             DeploymentInfo::builder().description(text).creator(creator).build()
         };
-        assert!(is_ours(&by(DeploymentCreator::User), operation));
-        assert!(!is_ours(&by(DeploymentCreator::CodeDeployRollback), operation));
+        assert!(is_ours(&by(DeploymentCreator::User), operation, Purpose::Forward));
+        assert!(!is_ours(
+            &by(DeploymentCreator::CodeDeployRollback),
+            operation,
+            Purpose::Forward
+        ));
     }
 
     #[test]

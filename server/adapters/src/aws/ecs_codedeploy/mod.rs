@@ -14,20 +14,24 @@ use super::{
     appspec::appspec,
     call::{self, Sent},
 };
-use crate::{CallError, Engine, Order};
+use crate::{CallError, Engine, Order, Stray, engine::no_such_call};
 use async_trait::async_trait;
 use aws_sdk_codedeploy::types::{
-    AppSpecContent, AutoRollbackConfiguration, AutoRollbackEvent, RevisionLocation, RevisionLocationType,
+    AppSpecContent, AutoRollbackConfiguration, AutoRollbackEvent, DeploymentWaitType, RevisionLocation,
+    RevisionLocationType,
 };
 use aws_smithy_types::body::SdkBody;
-use description::described;
+use description::{Purpose, described};
 use std::time::Instant;
 use tidegate_domain::{
     catalog,
-    deployment::{Blocker, Observation, Preparation},
+    deployment::{Blocker, CallKind, CloudStatus, Observation, Preparation, Run},
     plan::Found,
     time::Timestamp,
 };
+
+/// Going back is as fast as it can be.
+const ALL_AT_ONCE: &str = "CodeDeployDefault.ECSAllAtOnce";
 
 #[derive(Debug, Clone)]
 pub struct EcsCodedeploy {
@@ -40,26 +44,26 @@ impl EcsCodedeploy {
     }
 }
 
-fn target(order: &Order) -> &catalog::EcsCodedeploy {
-    let catalog::Engine::EcsCodedeploy(target) = &order.engine;
-    target
+/// The worker hands each engine its own orders only.
+fn target(order: &Order) -> Result<&catalog::EcsCodedeploy, CallError> {
+    match &order.engine {
+        catalog::Engine::EcsCodedeploy(target) => Ok(target),
+        other => {
+            let message = format!("an order for {} came to ecs_codedeploy", other.name());
+            Err(CallError::refused("WrongEngine", message, false))
+        }
+    }
 }
 
 /// AWS's predefined configuration for the plan, else the target's own that runs it.
-fn deployment_config(order: &Order) -> Option<&str> {
-    order
-        .traffic
-        .ecs_predefined()
-        .or(target(order).deployment_config.as_deref())
+fn deployment_config<'a>(order: &'a Order, target: &'a catalog::EcsCodedeploy) -> Option<&'a str> {
+    order.traffic.ecs_predefined().or(target.deployment_config.as_deref())
 }
 
-#[async_trait]
-impl Engine for EcsCodedeploy {
-    async fn prepare(&self, order: &Order, now: Timestamp) -> Result<Result<Preparation, Blocker>, CallError> {
-        prepare::prepare(&self.aws, order, now).await
-    }
-
-    async fn register(&self, order: &Order, expected: &str, by: Instant) -> Result<String, CallError> {
+impl EcsCodedeploy {
+    /// Registers the task definition: the running one with only the image changed. `expected`: [`Preparation::hash`];
+    /// anything else by now is refused. Returns its ARN.
+    pub async fn register(&self, order: &Order, expected: &str, by: Instant) -> Result<String, CallError> {
         let sent = Sent::before(by);
         let planned = prepare::planned(&self.aws, order)
             .await
@@ -93,13 +97,34 @@ impl Engine for EcsCodedeploy {
             .ok_or_else(|| CallError::Unknown("RegisterTaskDefinition answered without an ARN".to_owned()))
     }
 
-    async fn create(&self, order: &Order, task_definition: &str, by: Instant) -> Result<String, CallError> {
-        let sent = Sent::before(by);
-        let target = target(order);
-        let Some(config) = deployment_config(order) else {
+    /// Creates the cloud deployment, with the operation id in its description and its own auto-rollback (R18).
+    pub async fn create(&self, order: &Order, task_definition: &str, by: Instant) -> Result<String, CallError> {
+        let target = target(order)?;
+        let Some(config) = deployment_config(order, target) else {
             let message = format!("CodeDeploy has no configuration for the traffic plan {}", order.traffic);
             return Err(CallError::refused("NoDeploymentConfig", message, false));
         };
+        let description = described(&order.title, order.operation, Purpose::Forward);
+        self.create_with(target, config, task_definition, description, by).await
+    }
+
+    /// Once it has succeeded: what ran before, all at once, as a deployment of its own.
+    async fn revert(&self, order: &Order, run: &Run, by: Instant) -> Result<String, CallError> {
+        let description = described(&format!("back from {}", order.title), run.operation, Purpose::Back);
+        let before = &run.revision.rollback_target;
+        self.create_with(target(order)?, ALL_AT_ONCE, before, description, by)
+            .await
+    }
+
+    async fn create_with(
+        &self,
+        target: &catalog::EcsCodedeploy,
+        config: &str,
+        task_definition: &str,
+        description: String,
+        by: Instant,
+    ) -> Result<String, CallError> {
+        let sent = Sent::before(by);
         let content = appspec(target, task_definition).to_string();
         let revision = RevisionLocation::builder()
             .revision_type(RevisionLocationType::AppSpecContent)
@@ -118,7 +143,7 @@ impl Engine for EcsCodedeploy {
             .application_name(&target.application)
             .deployment_group_name(&target.deployment_group)
             .deployment_config_name(config)
-            .description(described(&order.title, order.operation))
+            .description(description)
             .revision(revision)
             .auto_rollback_configuration(rollback)
             .customize()
@@ -132,7 +157,24 @@ impl Engine for EcsCodedeploy {
             .ok_or_else(|| CallError::Unknown("CreateDeployment answered without a deployment id".to_owned()))
     }
 
-    async fn stop(&self, _: &Order, cloud_deployment: &str, by: Instant) -> Result<(), CallError> {
+    /// Where the deployment group waits for a yes before traffic moves.
+    async fn go_on(&self, cloud_deployment: &str, by: Instant) -> Result<(), CallError> {
+        let sent = Sent::before(by);
+        self.aws
+            .codedeploy
+            .continue_deployment()
+            .deployment_id(cloud_deployment)
+            .deployment_wait_type(DeploymentWaitType::ReadyWait)
+            .customize()
+            .interceptor(sent.clone())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| call::failed(&error, &sent))
+    }
+
+    /// Stops it and lets the cloud roll back. Refused where it is over already.
+    pub async fn stop(&self, _: &Order, cloud_deployment: &str, by: Instant) -> Result<(), CallError> {
         let sent = Sent::before(by);
         self.aws
             .codedeploy
@@ -147,15 +189,18 @@ impl Engine for EcsCodedeploy {
             .map_err(|error| call::failed(&error, &sent))
     }
 
-    async fn find_registered(&self, order: &Order) -> Result<Found, CallError> {
+    /// Whether a register call of this operation took effect.
+    pub async fn find_registered(&self, order: &Order) -> Result<Found, CallError> {
         find::registered(&self.aws, order).await
     }
 
-    async fn find_created(&self, order: &Order, since: Timestamp) -> Result<Found, CallError> {
-        find::created(&self.aws, order, since).await
+    /// Whether a create call of this operation, made at or after `since`, took effect.
+    pub async fn find_created(&self, order: &Order, since: Timestamp) -> Result<Found, CallError> {
+        find::created(&self.aws, order, since, Purpose::Forward).await
     }
 
-    async fn observe(
+    /// The cloud deployment and, once known, its rollback.
+    pub async fn look_at(
         &self,
         order: &Order,
         cloud_deployment: &str,
@@ -164,4 +209,73 @@ impl Engine for EcsCodedeploy {
     ) -> Result<Observation, CallError> {
         observe::observe(&self.aws, order, cloud_deployment, rollback, now).await
     }
+}
+
+#[async_trait]
+impl Engine for EcsCodedeploy {
+    async fn prepare(&self, order: &Order, now: Timestamp) -> Result<Result<Preparation, Blocker>, CallError> {
+        prepare::prepare(&self.aws, order, now).await
+    }
+
+    async fn make(&self, order: &Order, run: &Run, kind: CallKind, by: Instant) -> Result<String, CallError> {
+        match kind {
+            CallKind::RegisterTaskDefinition => self.register(order, &run.revision.task_definition, by).await,
+            CallKind::CreateDeployment => self.create(order, made(run.task_definition.as_deref())?, by).await,
+            CallKind::ContinueDeployment => {
+                let id = made(run.cloud_deployment.as_deref())?;
+                self.go_on(id, by).await.map(|()| id.to_owned())
+            }
+            CallKind::StopDeployment => {
+                let id = made(run.cloud_deployment.as_deref())?;
+                self.stop(order, id, by).await.map(|()| id.to_owned())
+            }
+            CallKind::Revert => self.revert(order, run, by).await,
+            other => Err(no_such_call(order, other)),
+        }
+    }
+
+    async fn find(&self, order: &Order, run: &Run, kind: CallKind, since: Timestamp) -> Result<Found, CallError> {
+        match kind {
+            CallKind::RegisterTaskDefinition => self.find_registered(order).await,
+            CallKind::CreateDeployment => self.find_created(order, since).await,
+            CallKind::Revert => find::created(&self.aws, order, since, Purpose::Back).await,
+            CallKind::ContinueDeployment => {
+                let id = made(run.cloud_deployment.as_deref())?;
+                let seen = self.look_at(order, id, None, since).await?.deployment;
+                Ok(match seen.status {
+                    CloudStatus::Ready => Found::Nothing,
+                    _ => Found::Effect(id.to_owned()),
+                })
+            }
+            other => Err(no_such_call(order, other)),
+        }
+    }
+
+    async fn observe(
+        &self,
+        order: &Order,
+        run: &Run,
+        rollback: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Observation, CallError> {
+        self.look_at(order, made(run.cloud_deployment.as_deref())?, rollback, now)
+            .await
+    }
+
+    async fn find_stray(&self, order: &Order, since: Timestamp) -> Result<Option<Stray>, CallError> {
+        let Found::Effect(id) = self.find_created(order, since).await? else {
+            return Ok(None);
+        };
+        let over = self.look_at(order, &id, None, since).await?.deployment.status.is_over();
+        Ok(Some(Stray { id, over }))
+    }
+
+    async fn stop_stray(&self, order: &Order, id: &str, by: Instant) -> Result<(), CallError> {
+        self.stop(order, id, by).await
+    }
+}
+
+/// The domain intends no call before what it needs was made.
+fn made(id: Option<&str>) -> Result<&str, CallError> {
+    id.ok_or_else(|| CallError::refused("NothingToCallFor", "what the call is about was not made yet", false))
 }

@@ -78,7 +78,7 @@ async fn ecs_target(aws: &Aws, order: &Order, info: &DeploymentInfo) -> Result<O
     if waiting {
         return Ok(None);
     }
-    let target = target(order);
+    let target = target(order)?;
     let answer = aws
         .codedeploy
         .batch_get_deployment_targets()

@@ -49,11 +49,19 @@ pub(super) async fn prepare(
         config_runs_plan(aws, order),
         registry(aws, order)
     )?;
-    Ok(assemble(order, now, planned, group.and(config), registry))
+    Ok(assemble(
+        order,
+        target(order)?,
+        now,
+        planned,
+        group.and(config),
+        registry,
+    ))
 }
 
 fn assemble(
     order: &Order,
+    target: &EcsCodedeploy,
     now: Timestamp,
     planned: Result<Planned, Blocker>,
     codedeploy: Result<(), Blocker>,
@@ -62,7 +70,7 @@ fn assemble(
     let Planned { running, new, hash } = planned?;
     codedeploy?;
     let registry = registry?;
-    let image = running.definition.image_of(&target(order).container).map(str::to_owned);
+    let image = running.definition.image_of(&target.container).map(str::to_owned);
     let digest = image.as_deref().and_then(|image| image.split_once('@'));
     Ok(Preparation {
         at: now,
@@ -78,14 +86,14 @@ fn assemble(
 
 /// The running task definition with only the image changed.
 pub(super) async fn planned(aws: &Aws, order: &Order) -> Result<Result<Planned, Blocker>, CallError> {
-    Ok(match running(aws, target(order)).await? {
-        Ok(running) => change_image(order, running),
+    let target = target(order)?;
+    Ok(match running(aws, target).await? {
+        Ok(running) => change_image(order, target, running),
         Err(blocker) => Err(blocker),
     })
 }
 
-fn change_image(order: &Order, running: Running) -> Result<Planned, Blocker> {
-    let target = target(order);
+fn change_image(order: &Order, target: &EcsCodedeploy, running: Running) -> Result<Planned, Blocker> {
     let Some(new) = running.definition.with_image(&target.container, &order.image.pinned()) else {
         let why = format!(
             "its task definition has no container {}; it has {}",
@@ -180,7 +188,7 @@ pub(super) async fn describe(aws: &Aws, arn: &str) -> Result<TaskDefinition, Cal
 
 /// A deployment group of another service would deploy there, whatever the AppSpec was approved for.
 async fn group_shifts_service(aws: &Aws, order: &Order) -> Result<Result<(), Blocker>, CallError> {
-    let target = target(order);
+    let target = target(order)?;
     let answer = aws
         .codedeploy
         .get_deployment_group()
@@ -230,8 +238,8 @@ async fn group_shifts_service(aws: &Aws, order: &Order) -> Result<Result<(), Blo
 
 /// AWS's own configurations are known by their names; the target's own is read, so that nothing is approximated.
 async fn config_runs_plan(aws: &Aws, order: &Order) -> Result<Result<(), Blocker>, CallError> {
-    let target = target(order);
-    let Some(name) = deployment_config(order) else {
+    let target = target(order)?;
+    let Some(name) = deployment_config(order, target) else {
         let why = format!(
             "CodeDeploy predefines nothing for {}: make a deployment configuration and name it as deployment_config",
             order.traffic
@@ -255,7 +263,7 @@ async fn config_runs_plan(aws: &Aws, order: &Order) -> Result<Result<(), Blocker
         }
         Err(error) => return Err(call::unread(&error)),
     };
-    if found == Some(order.traffic) {
+    if found.as_ref() == Some(&order.traffic) {
         return Ok(Ok(()));
     }
     let runs = found.map_or_else(|| "something else".to_owned(), |plan| plan.to_string());

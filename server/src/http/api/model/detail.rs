@@ -285,13 +285,14 @@ fn cause(state: &State) -> Option<CauseShape> {
     let (State::RollingBack { cause, rollback, .. } | State::RolledBack { cause, rollback, .. }) = state else {
         return None;
     };
-    let (name, by, why) = match cause {
-        RollbackCause::Person { by, reason } => ("person", Some(by.into()), Some(reason.clone())),
-        RollbackCause::Cloud { message } => ("cloud", None, Some(message.clone())),
-        RollbackCause::Deadline => ("deadline", None, None),
+    let (by, why) = match cause {
+        RollbackCause::Person { by, reason } => (Some(by.into()), Some(reason.clone())),
+        RollbackCause::Cloud { message } => (None, Some(message.clone())),
+        RollbackCause::Deadline => (None, None),
+        other => (None, other.facts()),
     };
     Some(CauseShape {
-        cause: name,
+        cause: cause.name(),
         by,
         why,
         cloud_deployment: rollback.clone(),

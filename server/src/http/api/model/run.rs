@@ -2,7 +2,10 @@
 
 use super::{Gate, Person, detail::FailureShape};
 use serde::{Deserialize, Serialize};
-use tidegate_domain::{Revision, Timestamp, deployment};
+use tidegate_domain::{
+    Revision, Timestamp,
+    deployment::{self, RollbackCause},
+};
 use utoipa::ToSchema;
 
 /// What an approval is bound to: change any of it, and the approval is void.
@@ -147,7 +150,9 @@ pub(crate) struct LifecycleShape {
 /// Someone asked to stop it and go back.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StopShape {
-    by: Person,
+    /// `person`, `rule`, `smoke`, `hold`, `cloud`.
+    cause: &'static str,
+    by: Option<Person>,
     reason: String,
     #[schema(format = "date-time")]
     at: String,
@@ -203,8 +208,15 @@ impl From<&deployment::Run> for RunShape {
                 .map(FailureShape::from),
             calls: run.calls.iter().map(CallShape::from).collect(),
             stop: run.stop.as_ref().map(|stop| StopShape {
-                by: (&stop.by).into(),
-                reason: stop.reason.clone(),
+                cause: stop.cause.name(),
+                by: match &stop.cause {
+                    RollbackCause::Person { by, .. } => Some(by.into()),
+                    _ => None,
+                },
+                reason: match &stop.cause {
+                    RollbackCause::Person { reason, .. } => reason.clone(),
+                    other => other.words(),
+                },
                 at: stop.at.to_string(),
             }),
         }
