@@ -1,6 +1,8 @@
 //! What the control API puts into the account: everything that, in a real one, Terraform and
 //! CI put there. Seeding twice with the same names keeps what is there and adds what is new.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
@@ -10,10 +12,16 @@ use super::{
         config::{DeploymentConfig, Platform, Routing},
         model::{Alarm, Alarms, AutoRollback, Group, RollbackEvent},
     },
-    ecs,
+    ecs::{
+        self,
+        deployments::{configuration::joined, model::defaults},
+        model::{Controller, Managed, Sick, Workload},
+    },
     model::{
         Account, Application, At, EcsService, Finding, Image, Repository, TaskSet, TaskSetStatus, Timings, digest,
     },
+    protocol::without_nulls,
+    seed_elb::{self, RuleName, SeedBalancer, SeedTargetGroup},
 };
 
 /// The body of `POST /aws/seed`. Every list may be left out.
@@ -26,7 +34,11 @@ pub(crate) struct Seed {
     clusters: Vec<String>,
     repositories: Vec<SeedRepository>,
     images: Vec<Push>,
+    target_groups: Vec<SeedTargetGroup>,
+    load_balancers: Vec<SeedBalancer>,
     services: Vec<SeedService>,
+    /// Task definitions whose tasks are ill, and how.
+    sick: BTreeMap<String, Sick>,
     deployment_configs: Vec<SeedConfig>,
     applications: Vec<SeedApplication>,
 }
@@ -74,8 +86,18 @@ struct SeedService {
     /// How long ago it was made.
     #[serde(default)]
     minutes_ago: u32,
+    /// `false` is an older way to say the controller ECS.
     #[serde(default = "yes")]
     code_deploy: bool,
+    controller: Option<Controller>,
+    /// Names of seeded target groups: one, or for traffic to be shifted two. Not under CODE_DEPLOY.
+    #[serde(default)]
+    target_groups: Vec<String>,
+    /// The rules that a deployment by ECS shifts.
+    production: Option<RuleName>,
+    test: Option<RuleName>,
+    /// In the members of AWS's DeploymentConfiguration; under the controller ECS only.
+    deployment_configuration: Option<serde_json::Value>,
     /// RegisterTaskDefinition's input, instead of a small one made of the members above.
     task_definition: Option<serde_json::Value>,
 }
@@ -172,8 +194,12 @@ pub(crate) fn apply(account: &mut Account, now: Timestamp, seed: Seed) -> Result
     for image in seed.images {
         push(account, now, image)?;
     }
+    seed_elb::apply(account, now, seed.target_groups, seed.load_balancers)?;
     for service in seed.services {
         add_service(account, now, service)?;
+    }
+    for (definition, sick) in seed.sick {
+        fall_sick(account, &definition, Some(sick))?;
     }
     for config in seed.deployment_configs {
         account.configs.insert(
@@ -279,7 +305,7 @@ fn add_service(account: &mut Account, now: Timestamp, seed: SeedService) -> Resu
     if account.service(&seed.cluster, &seed.name).is_some() {
         return Ok(());
     }
-    let definition = seed.task_definition.unwrap_or_else(|| {
+    let definition = seed.task_definition.clone().unwrap_or_else(|| {
         json!({
             "family": seed.family,
             "networkMode": "awsvpc",
@@ -311,6 +337,12 @@ fn add_service(account: &mut Account, now: Timestamp, seed: SeedService) -> Resu
         .as_str()
         .unwrap_or_default()
         .to_owned();
+    let controller = match (seed.controller, seed.code_deploy) {
+        (Some(controller), _) => controller,
+        (None, true) => Controller::CodeDeploy,
+        (None, false) => Controller::Ecs,
+    };
+    let managed = managed(account, controller, &seed)?;
     let id = account.task_set_id();
     account.services.push(EcsService {
         target_groups: [
@@ -323,10 +355,11 @@ fn add_service(account: &mut Account, now: Timestamp, seed: SeedService) -> Resu
         desired: seed.desired,
         container: seed.container,
         port: seed.port,
-        code_deploy: seed.code_deploy,
+        controller,
+        managed,
         task_sets: vec![TaskSet {
-            id,
-            task_definition: arn,
+            id: id.clone(),
+            task_definition: arn.clone(),
             external_id: None,
             status: TaskSetStatus::Primary,
             scale: 100.0,
@@ -338,6 +371,101 @@ fn add_service(account: &mut Account, now: Timestamp, seed: SeedService) -> Resu
             traffic: 100.0,
         }],
     });
+    let index = account.services.len() - 1;
+    match controller {
+        Controller::CodeDeploy => {}
+        Controller::External => {
+            let service = &mut account.services[index];
+            service.task_sets.clear();
+            let mut set = Workload::new(id, arn, At(now));
+            set.scale = 100.0;
+            set.desired = service.desired;
+            set.status = TaskSetStatus::Primary;
+            set.network = ecs::network();
+            if let Some(balancer) = service.managed.balancers.first() {
+                set.balancers = json!([balancer]);
+            }
+            set.settle(At(now));
+            // Its load balancers are those of its task sets.
+            service.managed.balancers.clear();
+            service.managed.workloads.push(set);
+        }
+        Controller::Ecs => {
+            account.services[index].task_sets.clear();
+            ecs::deployed_long_ago(account, index, At(now), arn);
+        }
+    }
+    Ok(())
+}
+
+/// What a service has besides its tasks, unless CodeDeploy deploys it.
+fn managed(account: &Account, controller: Controller, seed: &SeedService) -> Result<Managed, String> {
+    let of = |reason: String| format!("service `{}`: {reason}", seed.name);
+    let native = seed.production.is_some() || seed.test.is_some() || seed.deployment_configuration.is_some();
+    if controller != Controller::Ecs && native {
+        return Err(of(
+            "`production`, `test` and `deployment_configuration` are for the controller ECS".into(),
+        ));
+    }
+    if controller == Controller::CodeDeploy {
+        if !seed.target_groups.is_empty() {
+            return Err(of("`target_groups` are for the controllers EXTERNAL and ECS".into()));
+        }
+        return Ok(Managed::default());
+    }
+    let mut groups = Vec::new();
+    for name in &seed.target_groups {
+        let arn = account.target_group_arn(name);
+        account
+            .load_balancing
+            .group(&arn)
+            .ok_or_else(|| of(format!("no target group `{name}`")))?;
+        groups.push(arn);
+    }
+    if groups.len() > 2 {
+        return Err(of("has more than two target groups".into()));
+    }
+    let rule = |name: &Option<RuleName>| match name {
+        None => Ok(None),
+        Some(name) => name.arn(account).map(Some).map_err(of),
+    };
+    let (production, test) = (rule(&seed.production)?, rule(&seed.test)?);
+    let mut balancers = Vec::new();
+    if let Some(group) = groups.first() {
+        let mut balancer = json!({
+            "targetGroupArn": group,
+            "containerName": seed.container,
+            "containerPort": seed.port,
+        });
+        if let (Controller::Ecs, Some(other)) = (controller, groups.get(1)) {
+            balancer["advancedConfiguration"] = without_nulls(json!({
+                "alternateTargetGroupArn": other,
+                "productionListenerRule": production,
+                "testListenerRule": test,
+                "roleArn": format!("arn:aws:iam::{}:role/ecs-load-balancing", account.id),
+            }));
+        }
+        balancers.push(balancer);
+    }
+    let asked = seed.deployment_configuration.clone().unwrap_or_default();
+    let configuration = joined(&defaults(), &asked).map_err(|error| of(error.message.unwrap_or(error.code)))?;
+    Ok(Managed {
+        configuration,
+        balancers,
+        ..Managed::default()
+    })
+}
+
+/// From now on, tasks of the definition start ill, or well again.
+pub(crate) fn fall_sick(account: &mut Account, definition: &str, sick: Option<Sick>) -> Result<(), String> {
+    let found = account
+        .task_definition(definition)
+        .ok_or_else(|| format!("no task definition `{definition}`"))?;
+    let arn = found.arn.clone();
+    match sick {
+        Some(sick) => account.sick.insert(arn, sick),
+        None => account.sick.remove(&arn),
+    };
     Ok(())
 }
 
