@@ -149,13 +149,13 @@ pub(super) fn continue_one(account: &mut Account, now: Timestamp, body: &Value) 
 }
 
 fn request_rollback(account: &mut Account, service: usize, at: At, reason: &str) {
-    let wait = account.timings.stop;
+    let (wait, stage) = (account.timings.stop, account.timings.stage);
     if let Some(deployment) = account.services[service].managed.current_mut() {
         deployment.status = Status::RollbackRequested;
         deployment.reason = Some(reason.to_owned());
     }
     let mut moves = vec![Move::Wait(wait)];
-    moves.extend(run::rollback_moves(reason));
+    moves.extend(run::rollback_moves(reason, stage));
     run::turn(account, service, at, moves);
 }
 

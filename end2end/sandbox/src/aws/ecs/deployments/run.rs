@@ -218,6 +218,7 @@ fn end_hook(account: &mut Account, service: usize, index: usize, at: At) {
 /// The deployment has failed. It rolls back if it may, and stops where it is otherwise.
 pub(crate) fn fail(account: &mut Account, service: usize, at: At, reason: &str, rollback: bool) {
     let desired = account.services[service].desired;
+    let stage = account.timings.stage;
     let managed = &mut account.services[service].managed;
     let Some(deployment) = managed.current_mut() else {
         return;
@@ -233,18 +234,20 @@ pub(crate) fn fail(account: &mut Account, service: usize, at: At, reason: &str, 
         workload.desired = workload.healthy().min(desired);
     }
     if rollback && !sources.is_empty() {
-        turn(account, service, at, rollback_moves(reason));
+        turn(account, service, at, rollback_moves(reason, stage));
     } else {
         turn(account, service, at, vec![Move::Stop(reason.to_owned())]);
         replenish(account, service, at);
     }
 }
 
-pub(crate) fn rollback_moves(reason: &str) -> Vec<Move> {
+/// `stage`: virtual seconds that it takes besides what the tasks take.
+pub(crate) fn rollback_moves(reason: &str, stage: f64) -> Vec<Move> {
     vec![
         Move::BeginRollback(reason.to_owned()),
         Move::Return,
         Move::Restore,
+        Move::Wait(stage),
         Move::RolledBack,
     ]
 }
