@@ -143,7 +143,8 @@ class Checker:
         self.seen[title] += 1
         operation = self.model(service).operation_model(name)
         if call["protocol"] == "query":
-            for which, path, problem in aws_query.problems(self.model(service), operation, call, check):
+            model = self.model(service)
+            for which, path, problem in aws_query.problems(model, operation, call, check):
                 yield f"{title} {which}: {path} {problem}"
             return
         for path, problem in self.shape_problems(operation.input_shape, call["request"]):

@@ -87,7 +87,8 @@ class QueryCheck(unittest.TestCase):
 
     def test_a_list_with_a_gap_or_without_positions(self):
         self.assert_request("DefaultActions.member.1", "DefaultActions.member.2", "positions")
-        self.assert_request("DefaultActions.member.1", "DefaultActions.entry.1", "no list of member")
+        words = "no list of member"
+        self.assert_request("DefaultActions.member.1", "DefaultActions.entry.1", words)
 
     def test_another_action_or_version(self):
         self.assert_request("Action=ModifyListener", "Action=ModifyRule", ".Action is not")
@@ -95,7 +96,8 @@ class QueryCheck(unittest.TestCase):
 
     def test_an_answer_that_is_no_xml_or_of_another_operation(self):
         self.assert_one({**CALL, "response_body": "{"}, "is no XML")
-        self.assert_answer("ModifyListenerResponse", "ModifyRuleResponse", "expected ModifyListenerResponse")
+        words = "expected ModifyListenerResponse"
+        self.assert_answer("ModifyListenerResponse", "ModifyRuleResponse", words)
         self.assert_answer("ModifyListenerResult", "Result", "has no ModifyListenerResult")
 
     def test_an_answer_in_no_namespace(self):
@@ -115,10 +117,12 @@ class QueryCheck(unittest.TestCase):
         self.assert_answer("<Type>forward</Type></member>", "</member><item/>", "no list of member")
 
     def test_an_error_that_the_operation_does_not_have(self):
-        self.assert_answer("ListenerNotFound", "RuleNotFound", "which ModifyListener does not have", REFUSED)
+        words = "which ModifyListener does not have"
+        self.assert_answer("ListenerNotFound", "RuleNotFound", words, REFUSED)
 
     def test_the_name_of_an_exception_is_no_error_code(self):
-        self.assert_answer("ListenerNotFound", "ListenerNotFoundException", "does not have", REFUSED)
+        name = "ListenerNotFoundException"
+        self.assert_answer("ListenerNotFound", name, "does not have", REFUSED)
 
     def test_an_error_with_the_wrong_status_or_type(self):
         found = list(self.checker.problems({**REFUSED, "status": 404}))

@@ -18,12 +18,9 @@ use super::{
         ending,
         model::{EVENTS, Group, PlannedFailure},
     },
-    ecs::{
-        deployments::{configuration::STAGES, run::heed_alarms},
-        model::Sick,
-    },
+    control_services,
     faults::{Fault, Placed},
-    model::{Account, At, Timings},
+    model::{Account, Timings},
     protocol::plain,
     seed::{self, MoveTag, Push, Seed},
 };
@@ -34,11 +31,6 @@ pub(crate) fn router(aws: Aws) -> Router {
         .route("/aws/seed", post(seed_account))
         .route("/aws/state", get(state))
         .route("/aws/timings", post(set_timings))
-        .route("/aws/load-balancing", get(load_balancing))
-        .route("/aws/services/{cluster}/{service}", get(show_service))
-        .route("/aws/services/{cluster}/{service}/fail-hook", post(fail_hook))
-        .route("/aws/task-definitions/{definition}/sick", post(fall_sick))
-        .route("/aws/alarms", post(set_alarm))
         .route("/aws/images", post(push_image))
         .route("/aws/images/move-tag", post(move_tag))
         .route("/aws/calls", get(calls).delete(clear_calls))
@@ -51,7 +43,8 @@ pub(crate) fn router(aws: Aws) -> Router {
         .route("/faults/{id}", get(get_fault).delete(delete_fault))
         .route("/faults/{id}/release", post(release_fault))
         .route("/faults/{id}/wait", get(wait_for_fault))
-        .with_state(aws)
+        .with_state(aws.clone())
+        .merge(control_services::router(aws))
 }
 
 async fn seed_account(State(aws): State<Aws>, Json(seed): Json<Seed>) -> Result<Json<Value>, Refused> {
@@ -61,100 +54,6 @@ async fn seed_account(State(aws): State<Aws>, Json(seed): Json<Seed>) -> Result<
 
 async fn state(State(aws): State<Aws>) -> Json<Value> {
     Json(plain(json!(&*aws.account())))
-}
-
-/// Load balancers, listeners with their rules and weights, and target groups.
-async fn load_balancing(State(aws): State<Aws>) -> Json<Value> {
-    Json(plain(json!(aws.account().load_balancing)))
-}
-
-/// A service with its task sets or revisions and deployments, each task with its state.
-async fn show_service(
-    State(aws): State<Aws>,
-    Path((cluster, service)): Path<(String, String)>,
-) -> Result<Json<Value>, Refused> {
-    let account = aws.account();
-    let found = account.service(&cluster, &service);
-    let found = found.ok_or_else(|| no_service(&cluster, &service))?;
-    Ok(Json(plain(json!(found))))
-}
-
-fn no_service(cluster: &str, service: &str) -> Refused {
-    Refused::unknown(format!("no service `{service}` in cluster `{cluster}`"))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FailHook {
-    /// A lifecycle stage; `null`: none fails any more.
-    stage: Option<String>,
-}
-
-async fn fail_hook(
-    State(aws): State<Aws>,
-    Path((cluster, service)): Path<(String, String)>,
-    Json(asked): Json<FailHook>,
-) -> Result<Json<Value>, Refused> {
-    if let Some(stage) = asked.stage.as_deref().filter(|stage| !STAGES.contains(stage)) {
-        return Err(Refused::bad(format!(
-            "no lifecycle stage `{stage}`; there are {}",
-            STAGES.join(", ")
-        )));
-    }
-    let mut account = aws.account();
-    account
-        .service_mut(&cluster, &service)
-        .ok_or_else(|| no_service(&cluster, &service))?
-        .managed
-        .failing_stage = asked.stage;
-    Ok(Json(json!({})))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Illness {
-    /// `null`: they start well again.
-    how: Option<Sick>,
-}
-
-async fn fall_sick(
-    State(aws): State<Aws>,
-    Path(definition): Path<String>,
-    Json(illness): Json<Illness>,
-) -> Result<Json<Value>, Refused> {
-    seed::fall_sick(&mut aws.account(), &definition, illness.how).map_err(Refused::unknown)?;
-    Ok(Json(json!({})))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AlarmState {
-    name: String,
-    state: AlarmValue,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-enum AlarmValue {
-    Alarm,
-    Ok,
-}
-
-/// Puts an alarm into a state; deployments by ECS that heed it fail. Those of CodeDeploy are
-/// stopped by `/aws/alarms/{group}/trigger`.
-async fn set_alarm(State(aws): State<Aws>, Json(asked): Json<AlarmState>) -> Json<Value> {
-    let now = aws.clock.now();
-    let mut account = aws.account();
-    match asked.state {
-        AlarmValue::Alarm => {
-            account.alarms.insert(asked.name);
-            heed_alarms(&mut account, At(now));
-        }
-        AlarmValue::Ok => {
-            account.alarms.remove(&asked.name);
-        }
-    }
-    Json(json!({}))
 }
 
 async fn set_timings(State(aws): State<Aws>, Json(timings): Json<Timings>) -> Json<Timings> {

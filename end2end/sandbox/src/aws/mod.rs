@@ -7,6 +7,7 @@
 mod calls;
 mod codedeploy;
 mod control;
+mod control_services;
 mod ecr;
 mod ecs;
 mod elbv2;
@@ -16,6 +17,7 @@ mod protocol;
 mod query;
 mod seed;
 mod seed_elb;
+mod seed_services;
 
 use std::{
     path::Path,
@@ -97,7 +99,7 @@ impl Aws {
             Some(Service::CodeDeploy) => codedeploy::call(&mut account, now, &target.operation, body),
             Some(Service::Ecs) => ecs::call(&mut account, now, &target.operation, body),
             Some(Service::Ecr) => ecr::call(&account, &target.operation, body),
-            Some(Service::ElbV2) => elbv2::call(&mut account, now, &target.operation, body),
+            Some(Service::ElbV2) => elbv2::call(&mut account, &target.operation, body),
             None => Err(AwsError::unknown_operation()),
         };
         let answer = answer.map(without_nulls);

@@ -14,14 +14,13 @@ use super::{
     },
     ecs::{
         self,
-        deployments::{configuration::joined, model::defaults},
-        model::{Controller, Managed, Sick, Workload},
+        model::{Controller, Sick},
     },
     model::{
         Account, Application, At, EcsService, Finding, Image, Repository, TaskSet, TaskSetStatus, Timings, digest,
     },
-    protocol::without_nulls,
     seed_elb::{self, RuleName, SeedBalancer, SeedTargetGroup},
+    seed_services,
 };
 
 /// The body of `POST /aws/seed`. Every list may be left out.
@@ -73,14 +72,14 @@ pub(crate) struct Push {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SeedService {
-    name: String,
+pub(super) struct SeedService {
+    pub name: String,
     cluster: String,
     family: String,
     image: String,
-    container: String,
+    pub container: String,
     #[serde(default = "port")]
-    port: i64,
+    pub port: i64,
     #[serde(default = "two")]
     desired: i64,
     /// How long ago it was made.
@@ -92,12 +91,12 @@ struct SeedService {
     controller: Option<Controller>,
     /// Names of seeded target groups: one, or for traffic to be shifted two. Not under CODE_DEPLOY.
     #[serde(default)]
-    target_groups: Vec<String>,
+    pub target_groups: Vec<String>,
     /// The rules that a deployment by ECS shifts.
-    production: Option<RuleName>,
-    test: Option<RuleName>,
+    pub production: Option<RuleName>,
+    pub test: Option<RuleName>,
     /// In the members of AWS's DeploymentConfiguration; under the controller ECS only.
-    deployment_configuration: Option<serde_json::Value>,
+    pub deployment_configuration: Option<serde_json::Value>,
     /// RegisterTaskDefinition's input, instead of a small one made of the members above.
     task_definition: Option<serde_json::Value>,
 }
@@ -199,7 +198,7 @@ pub(crate) fn apply(account: &mut Account, now: Timestamp, seed: Seed) -> Result
         add_service(account, now, service)?;
     }
     for (definition, sick) in seed.sick {
-        fall_sick(account, &definition, Some(sick))?;
+        seed_services::fall_sick(account, &definition, Some(sick))?;
     }
     for config in seed.deployment_configs {
         account.configs.insert(
@@ -342,7 +341,7 @@ fn add_service(account: &mut Account, now: Timestamp, seed: SeedService) -> Resu
         (None, true) => Controller::CodeDeploy,
         (None, false) => Controller::Ecs,
     };
-    let managed = managed(account, controller, &seed)?;
+    let managed = seed_services::managed(account, controller, &seed)?;
     let id = account.task_set_id();
     account.services.push(EcsService {
         target_groups: [
@@ -371,101 +370,7 @@ fn add_service(account: &mut Account, now: Timestamp, seed: SeedService) -> Resu
             traffic: 100.0,
         }],
     });
-    let index = account.services.len() - 1;
-    match controller {
-        Controller::CodeDeploy => {}
-        Controller::External => {
-            let service = &mut account.services[index];
-            service.task_sets.clear();
-            let mut set = Workload::new(id, arn, At(now));
-            set.scale = 100.0;
-            set.desired = service.desired;
-            set.status = TaskSetStatus::Primary;
-            set.network = ecs::network();
-            if let Some(balancer) = service.managed.balancers.first() {
-                set.balancers = json!([balancer]);
-            }
-            set.settle(At(now));
-            // Its load balancers are those of its task sets.
-            service.managed.balancers.clear();
-            service.managed.workloads.push(set);
-        }
-        Controller::Ecs => {
-            account.services[index].task_sets.clear();
-            ecs::deployed_long_ago(account, index, At(now), arn);
-        }
-    }
-    Ok(())
-}
-
-/// What a service has besides its tasks, unless CodeDeploy deploys it.
-fn managed(account: &Account, controller: Controller, seed: &SeedService) -> Result<Managed, String> {
-    let of = |reason: String| format!("service `{}`: {reason}", seed.name);
-    let native = seed.production.is_some() || seed.test.is_some() || seed.deployment_configuration.is_some();
-    if controller != Controller::Ecs && native {
-        return Err(of(
-            "`production`, `test` and `deployment_configuration` are for the controller ECS".into(),
-        ));
-    }
-    if controller == Controller::CodeDeploy {
-        if !seed.target_groups.is_empty() {
-            return Err(of("`target_groups` are for the controllers EXTERNAL and ECS".into()));
-        }
-        return Ok(Managed::default());
-    }
-    let mut groups = Vec::new();
-    for name in &seed.target_groups {
-        let arn = account.target_group_arn(name);
-        account
-            .load_balancing
-            .group(&arn)
-            .ok_or_else(|| of(format!("no target group `{name}`")))?;
-        groups.push(arn);
-    }
-    if groups.len() > 2 {
-        return Err(of("has more than two target groups".into()));
-    }
-    let rule = |name: &Option<RuleName>| match name {
-        None => Ok(None),
-        Some(name) => name.arn(account).map(Some).map_err(of),
-    };
-    let (production, test) = (rule(&seed.production)?, rule(&seed.test)?);
-    let mut balancers = Vec::new();
-    if let Some(group) = groups.first() {
-        let mut balancer = json!({
-            "targetGroupArn": group,
-            "containerName": seed.container,
-            "containerPort": seed.port,
-        });
-        if let (Controller::Ecs, Some(other)) = (controller, groups.get(1)) {
-            balancer["advancedConfiguration"] = without_nulls(json!({
-                "alternateTargetGroupArn": other,
-                "productionListenerRule": production,
-                "testListenerRule": test,
-                "roleArn": format!("arn:aws:iam::{}:role/ecs-load-balancing", account.id),
-            }));
-        }
-        balancers.push(balancer);
-    }
-    let asked = seed.deployment_configuration.clone().unwrap_or_default();
-    let configuration = joined(&defaults(), &asked).map_err(|error| of(error.message.unwrap_or(error.code)))?;
-    Ok(Managed {
-        configuration,
-        balancers,
-        ..Managed::default()
-    })
-}
-
-/// From now on, tasks of the definition start ill, or well again.
-pub(crate) fn fall_sick(account: &mut Account, definition: &str, sick: Option<Sick>) -> Result<(), String> {
-    let found = account
-        .task_definition(definition)
-        .ok_or_else(|| format!("no task definition `{definition}`"))?;
-    let arn = found.arn.clone();
-    match sick {
-        Some(sick) => account.sick.insert(arn, sick),
-        None => account.sick.remove(&arn),
-    };
+    seed_services::set_up(account, controller, At(now), id, arn);
     Ok(())
 }
 

@@ -193,3 +193,55 @@ async fn an_unsigned_or_unknown_request_is_refused_in_xml() {
     let text = refused.text().await.unwrap();
     assert!(text.contains("<Code>MissingAuthenticationToken</Code>"), "{text}");
 }
+
+#[tokio::test]
+async fn a_seed_that_makes_no_sense_names_what() {
+    let fleet = Fleet::start().await;
+    let service = |members: serde_json::Value| {
+        let mut service = json!({
+            "name": "odd", "cluster": "fleet", "family": "app", "container": "app", "image": "acme/app:1",
+        });
+        for (member, value) in members.as_object().unwrap() {
+            service[member] = value.clone();
+        }
+        json!({ "services": [service] })
+    };
+    let listener = |weight: u32| {
+        json!({ "load_balancers": [{ "name": "odd", "listeners": [
+            { "port": 80, "forward": [{ "target_group": "alone", "weight": weight }] },
+        ]}]})
+    };
+    for (seed, words) in [
+        (
+            service(json!({ "controller": "ECS", "target_groups": ["none"] })),
+            "no target group `none`",
+        ),
+        (
+            service(json!({ "target_groups": ["alone"] })),
+            "for the controllers EXTERNAL and ECS",
+        ),
+        (
+            service(json!({ "controller": "EXTERNAL", "deployment_configuration": {} })),
+            "for the controller ECS",
+        ),
+        (
+            service(json!({ "controller": "ECS", "production": { "load_balancer": "fleet", "port": 81 } })),
+            "no listener `fleet:81`",
+        ),
+        (
+            service(json!({ "controller": "ECS", "deployment_configuration": { "strategy": "HOPE" } })),
+            "Invalid deployment strategy HOPE.",
+        ),
+        (listener(1000), "between 0 and 999"),
+        (
+            json!({ "sick": { "none:1": "never_runs" } }),
+            "no task definition `none:1`",
+        ),
+    ] {
+        let url = format!("{}/aws/seed", fleet.account.sandbox.control_url());
+        let answer = fleet.account.http.post(url).json(&seed).send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{seed}");
+        let text = answer.text().await.unwrap();
+        assert!(text.contains(words), "{text}");
+    }
+}

@@ -106,6 +106,12 @@ async fn without_a_rollback_it_stops_where_it_is() {
     let service = fleet.service("rolling").await;
     let running = service["runningCount"].clone();
     assert_eq!(running, 2, "the old ones");
+    let failed = &service["deployments"][0];
+    assert_eq!(
+        (&failed["status"], &failed["rolloutState"]),
+        (&json!("PRIMARY"), &json!("FAILED"))
+    );
+    assert!(service["taskDefinition"].as_str().unwrap().ends_with("app:4"));
 }
 
 #[tokio::test]

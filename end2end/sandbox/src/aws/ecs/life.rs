@@ -96,8 +96,8 @@ fn task_step(account: &mut Account, service: usize, workload: usize, task: usize
         each.failed += 1;
     }
     each.note_stability(at);
-    let is_target = account.services[service].controller == Controller::Ecs;
-    if is_target && failed {
+    let own = account.services[service].controller == Controller::Ecs;
+    if own && failed {
         deployments::run::count_failure(account, service, workload, at);
     }
     replenish(account, service, at);

@@ -81,10 +81,8 @@ pub(super) fn update(account: &mut Account, now: Timestamp, body: &Value) -> Res
         service.managed.balancers = balancers;
         differs
     });
-    let target = service.managed.current().map(|each| each.target.clone());
-    let target = target.or_else(|| deployments::completed(service));
-    let now_runs = target
-        .and_then(|arn| service.managed.revision(&arn))
+    let now_runs = deployments::present(service)
+        .and_then(|arn| service.managed.revision(arn))
         .map(|revision| revision.task_definition.clone());
     let forced = body["forceNewDeployment"] == true || moved;
     if own

@@ -1,6 +1,5 @@
 //! How the targets of a group are: the tasks that services run in it.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{actions, not_found, required};
@@ -10,7 +9,7 @@ use crate::aws::{
     protocol::AwsError,
 };
 
-pub(super) fn describe(account: &Account, _: Timestamp, body: &Value) -> Result<Value, AwsError> {
+pub(super) fn describe(account: &Account, body: &Value) -> Result<Value, AwsError> {
     let arn = required(body, "TargetGroupArn")?;
     let all = &account.load_balancing;
     let group = all
@@ -28,7 +27,7 @@ pub(super) fn describe(account: &Account, _: Timestamp, body: &Value) -> Result<
     let shown: Vec<Value> = match body["Targets"].as_array() {
         None => registered
             .iter()
-            .map(|(port, task)| show(*port, task, in_use))
+            .map(|(port, task)| show(account, *port, task, in_use))
             .collect(),
         Some(wanted) => wanted
             .iter()
@@ -38,7 +37,7 @@ pub(super) fn describe(account: &Account, _: Timestamp, body: &Value) -> Result<
                     .iter()
                     .find(|(port, task)| target["Id"] == task.address.as_str() && *port == asked);
                 match found {
-                    Some((port, task)) => show(*port, task, in_use),
+                    Some((port, task)) => show(account, *port, task, in_use),
                     None => json!({
                         "Target": { "Id": target["Id"], "Port": asked },
                         "TargetHealth": {
@@ -54,7 +53,7 @@ pub(super) fn describe(account: &Account, _: Timestamp, body: &Value) -> Result<
     Ok(json!({ "TargetHealthDescriptions": shown }))
 }
 
-fn show(port: i64, task: &Task, in_use: bool) -> Value {
+fn show(account: &Account, port: i64, task: &Task, in_use: bool) -> Value {
     let (state, why) = match task.state {
         TaskState::Stopping => (
             "draining",
@@ -78,7 +77,7 @@ fn show(port: i64, task: &Task, in_use: bool) -> Value {
         ),
     };
     json!({
-        "Target": { "Id": task.address, "Port": port, "AvailabilityZone": "eu-west-1a" },
+        "Target": { "Id": task.address, "Port": port, "AvailabilityZone": format!("{}a", account.region) },
         "HealthCheckPort": port.to_string(),
         "TargetHealth": {
             "State": state,

@@ -5,7 +5,6 @@ mod change;
 mod health;
 pub(crate) mod model;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use self::model::{Balancer, Listener, Rule, TargetGroup};
@@ -15,13 +14,13 @@ use super::{
 };
 
 /// Performs one operation.
-pub(crate) fn call(account: &mut Account, now: Timestamp, operation: &str, body: Value) -> Result<Value, AwsError> {
+pub(crate) fn call(account: &mut Account, operation: &str, body: Value) -> Result<Value, AwsError> {
     match operation {
         "DescribeLoadBalancers" => balancers(account, &body),
         "DescribeListeners" => listeners(account, &body),
         "DescribeRules" => rules(account, &body),
         "DescribeTargetGroups" => target_groups(account, &body),
-        "DescribeTargetHealth" => health::describe(account, now, &body),
+        "DescribeTargetHealth" => health::describe(account, &body),
         "ModifyListener" => change::listener(account, &body),
         "ModifyRule" => change::rule(account, &body),
         _ => Err(AwsError::unknown_operation()),

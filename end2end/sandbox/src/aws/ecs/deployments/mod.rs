@@ -190,6 +190,15 @@ pub(super) fn stop(account: &mut Account, now: Timestamp, body: &Value) -> Resul
     Ok(json!({ "serviceDeploymentArn": arn }))
 }
 
+/// The revision that the service now is, although its tasks may not run yet.
+pub(super) fn present(service: &EcsService) -> Option<&String> {
+    let last = service.managed.deployments.last()?;
+    match last.status {
+        Status::RollbackInProgress | Status::RollbackSuccessful => last.sources.last(),
+        _ => Some(&last.target),
+    }
+}
+
 /// The revision that the service goes back to: what the last deployment that ended well left.
 pub(super) fn completed(service: &EcsService) -> Option<String> {
     service

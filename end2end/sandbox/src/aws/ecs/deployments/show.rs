@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::model::{Hook, ServiceDeployment, Status, threshold};
+use super::model::{Hook, ServiceDeployment, threshold};
 use crate::aws::{
     ecs::{cluster_arn, model::Revision, network, service_arn},
     model::{Account, At, EcsService},
@@ -171,18 +171,14 @@ pub(super) fn revision(account: &Account, service: &EcsService, revision: &Revis
 /// The members of a `Service` that tell of its deployments.
 pub(crate) fn shown_by_service(service: &EcsService) -> (Vec<Value>, Vec<Value>, Option<String>) {
     let managed = &service.managed;
-    let primary = managed.current().map(|each| match each.status {
-        Status::RollbackInProgress => each.sources.last().unwrap_or(&each.target),
-        _ => &each.target,
-    });
-    let primary = primary.cloned().or_else(|| super::completed(service));
+    let primary = super::present(service);
     let (mut deployments, mut revisions) = (Vec::new(), Vec::new());
     // The newest first; what has no task left is history.
     for revision in managed.revisions.iter().rev() {
         let Some(workload) = managed.workload(&revision.workload) else {
             continue;
         };
-        let is_primary = Some(&revision.arn) == primary.as_ref();
+        let is_primary = Some(&revision.arn) == primary;
         if !is_primary && workload.live() == 0 && workload.rollout.0 != "FAILED" {
             continue;
         }
