@@ -86,7 +86,6 @@ static ROUTES: &[Route] = {
         route(V2, GET, DEPLOYMENTS_V2, "GetDeployments", OK),
         route(V2, "POST", DEPLOYMENTS_V2, "CreateDeployment", CREATED),
         route(V2, GET, DEPLOYMENT_V2, "GetDeployment", OK),
-        route(V2, "DELETE", DEPLOYMENT_V2, "DeleteDeployment", EMPTY),
     ]
 };
 

@@ -93,17 +93,3 @@ fn paged<'a, T>(
     }
     page(items, token, size.min(500)).ok_or_else(|| bad_request("Invalid position parameter specified"))
 }
-
-/// Takes a deployment away that no stage points to.
-fn delete_deployment(api: &mut Api, id: &str) -> Result<(), AwsError> {
-    if !api.deployments.contains_key(id) {
-        return Err(unknown_deployment());
-    }
-    if api.stages.values().any(|stage| stage.deployment.as_deref() == Some(id)) {
-        return Err(bad_request(
-            "Active stages pointing to this deployment must be moved or deleted",
-        ));
-    }
-    api.deployments.remove(id);
-    Ok(())
-}

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    bad_request, check_variable, delete_deployment, find, find_mut, find_stage,
+    bad_request, check_variable, find, find_mut, find_stage,
     model::{Api, ApiDeployment, Stage},
     paged, unknown_deployment,
 };
@@ -111,6 +111,20 @@ fn create_deployment(account: &mut Account, now: Timestamp, wanted: Input) -> Re
         .get(&deployment)
         .map(shown_deployment)
         .ok_or_else(unknown_deployment)
+}
+
+/// Takes a deployment away that no stage points to.
+fn delete_deployment(api: &mut Api, id: &str) -> Result<(), AwsError> {
+    if !api.deployments.contains_key(id) {
+        return Err(unknown_deployment());
+    }
+    if api.stages.values().any(|stage| stage.deployment.as_deref() == Some(id)) {
+        return Err(bad_request(
+            "Active stages pointing to this deployment must be moved or deleted",
+        ));
+    }
+    api.deployments.remove(id);
+    Ok(())
 }
 
 /// All of the patch or nothing of it.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    bad_request, check_variable, conflict, delete_deployment, find, find_mut, find_stage,
+    bad_request, check_variable, conflict, find, find_mut, find_stage,
     model::{Api, ApiDeployment, ApiProtocol, Stage},
     paged, unknown_deployment,
 };
@@ -34,11 +34,6 @@ pub(crate) fn call(account: &mut Account, now: Timestamp, operation: &str, body:
         }
         "CreateDeployment" => create_deployment(account, now, wanted),
         "UpdateStage" => update_stage(account, now, wanted),
-        "DeleteDeployment" => {
-            let api = find_mut(account, &wanted.api_id, false)?;
-            delete_deployment(api, &wanted.deployment_id.unwrap_or_default())?;
-            Ok(json!({}))
-        }
         _ => Err(AwsError::unknown_operation()),
     }
 }
