@@ -2,6 +2,7 @@
 
 use crate::{
     access::Role,
+    health::HealthDefinition,
     name::{EnvironmentName, ServiceName, TeamSlug},
     policy::Policy,
     traffic::TrafficPlan,
@@ -64,6 +65,8 @@ pub struct Target {
     pub policy: Policy,
     /// Seconds after which a running deployment is stopped and rolled back.
     pub deadline_seconds: i64,
+    /// How its health is judged while it is deployed to. `None`: by AWS alone.
+    pub health: Option<HealthDefinition>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -262,7 +262,8 @@ pub enum Against {
     Baseline,
 }
 
-/// What a datapoint that is not there says.
+/// What a datapoint that is not there says. A datapoint that is there and has nothing to be compared with is never well:
+/// then people must look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {

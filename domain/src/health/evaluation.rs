@@ -22,6 +22,11 @@ impl Evaluation {
         self.rules.iter().find(|rule| rule.rule == name)
     }
 
+    /// Whether every rule had enough to judge by. An alert with rules that are still pending is no reason to go on.
+    pub fn is_complete(&self) -> bool {
+        self.rules.iter().all(|rule| rule.verdict != Verdict::Pending)
+    }
+
     /// What the cause says, for people.
     pub fn why(&self) -> Option<&str> {
         Some(self.rule(self.cause.as_deref()?)?.words.as_str())

@@ -53,10 +53,26 @@ pub(super) fn judge(
         now,
     };
     let slots = bench.slots(n);
-    let count = |state: State| amount(slots.iter().filter(|slot| slot.state == state).count());
-    let (breaches, missing, awaited) = (count(State::Breach), count(State::Missing), count(State::Awaited));
+    let count = |state: fn(&Slot) -> bool| amount(slots.iter().filter(|slot| state(slot)).count());
+    let breaches = count(|slot| slot.state == State::Breach);
+    let silent = count(|slot| slot.state == State::Missing && slot.judged.value.is_none());
+    let incomparable = count(|slot| slot.state == State::Missing && slot.judged.value.is_some());
+    let awaited = |silent: bool| {
+        amount(
+            slots
+                .iter()
+                .filter(|slot| slot.state == State::Awaited && slot.judged.value.is_none() == silent)
+                .count(),
+        )
+    };
+    // Those that are beyond the limit, or could be. Silence may be well; having nothing to compare with never is.
+    let (mut could_be, mut may_come) = (breaches + incomparable, awaited(false));
+    if rule.missing != Missing::Ok {
+        could_be += silent;
+        may_come += awaited(true);
+    }
     let all = amount(slots.len());
-    let verdict = if breaches >= m || (rule.missing == Missing::Breach && breaches + missing >= m) {
+    let verdict = if breaches >= m || (rule.missing == Missing::Breach && breaches + silent >= m) {
         Verdict::Breach
     } else if all < n {
         if never(rule, limits, n, course) {
@@ -64,16 +80,15 @@ pub(super) fn judge(
         } else {
             Verdict::Pending
         }
-    } else if rule.missing == Missing::Hold && breaches + missing >= m {
-        // What is missing could make it a breach.
+    } else if could_be >= m {
         Verdict::Missing
-    } else if rule.missing != Missing::Ok && breaches + missing + awaited >= m {
+    } else if could_be + may_come >= m {
         Verdict::Pending
     } else {
         Verdict::Ok
     };
     let samples: Vec<Judged> = slots.iter().map(|slot| slot.judged).collect();
-    let words = words::limits(rule, limits, during, verdict, &samples, baseline);
+    let words = words::limits(rule, limits, during, verdict, &samples, baseline, incomparable > 0);
     RuleEvaluation {
         rule: rule.name.clone(),
         verdict,

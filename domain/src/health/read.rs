@@ -11,7 +11,7 @@ pub struct Course {
     /// When the new version began to take traffic. Nothing earlier is judged; baselines end here.
     pub started_at: Timestamp,
     /// When it took all of it. From then on there is no stable version to compare with. The same as `started_at` where
-    /// traffic moves at once; `None`: both versions take traffic.
+    /// traffic moves at once or nothing ran before; `None`: both versions take traffic.
     pub all_traffic_at: Option<Timestamp>,
 }
 

@@ -42,6 +42,8 @@ pub(super) fn judge(
                 Verdict::Ok
             }
         }
+        // Enough of its own, and nothing to compare it with.
+        None if amount(values.len()) >= test.at_least => Verdict::Missing,
         None if amount(samples.len()) >= test.at_least => of_missing(rule.missing),
         None if test.against == Against::Stable && never(rule, test, course) => Verdict::DoesNotApply,
         None => Verdict::Pending,
@@ -82,7 +84,7 @@ fn never(rule: &Rule, test: &MannWhitney, course: &Course) -> bool {
         .is_some_and(|all| grid.over(all) - grid.first(rule, course) < i64::from(test.at_least))
 }
 
-/// The spans of the window, oldest first, with what is known of them. Those that are awaited are left out.
+/// The newest spans that fill the window, oldest first, with what is known of them. Those that are awaited are left out.
 fn taken(rule: &Rule, test: &MannWhitney, measured: &Measured, course: &Course, now: Timestamp) -> Vec<Judged> {
     let Some((first, over)) = due(rule, course, now) else {
         return Vec::new();
@@ -93,23 +95,25 @@ fn taken(rule: &Rule, test: &MannWhitney, measured: &Measured, course: &Course, 
         Some(all) if against_stable => over.min(grid.over(all)),
         _ => over,
     };
-    (first.max(over - i64::from(rule.window()))..over)
-        .filter_map(|at| {
-            let (begin, end) = (grid.begin(at), grid.end(at));
-            let new = value(measured.get(Which::New), begin, end);
-            let stable = against_stable
-                .then(|| value(measured.get(Which::Stable), begin, end))
-                .flatten();
-            let whole = new.is_some() && (stable.is_some() || !against_stable);
-            let partial = begin < course.started_at.plus_millis(millis(rule.grace_seconds));
-            let awaited = partial || now.since(end) < millis(rule.late_seconds);
-            (whole || !awaited).then_some(Judged {
-                at: begin,
-                value: new,
-                stable,
-                threshold: None,
-                breach: false,
-            })
+    let window = usize::try_from(rule.window()).unwrap_or(usize::MAX);
+    let judged = (first..over).rev().filter_map(|at| {
+        let (begin, end) = (grid.begin(at), grid.end(at));
+        let new = value(measured.get(Which::New), begin, end);
+        let stable = against_stable
+            .then(|| value(measured.get(Which::Stable), begin, end))
+            .flatten();
+        let whole = new.is_some() && (stable.is_some() || !against_stable);
+        let partial = begin < course.started_at.plus_millis(millis(rule.grace_seconds));
+        let awaited = partial || now.since(end) < millis(rule.late_seconds);
+        (whole || !awaited).then_some(Judged {
+            at: begin,
+            value: new,
+            stable,
+            threshold: None,
+            breach: false,
         })
-        .collect()
+    });
+    let mut taken: Vec<Judged> = judged.take(window).collect();
+    taken.reverse();
+    taken
 }

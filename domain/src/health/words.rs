@@ -13,6 +13,7 @@ pub(super) fn limits(
     verdict: Verdict,
     samples: &[Judged],
     baseline: Option<Number>,
+    incomparable: bool,
 ) -> String {
     let (_, n) = during.of(rule.span_seconds());
     let breaches = amount(samples.iter().filter(|sample| sample.breach).count());
@@ -39,7 +40,7 @@ pub(super) fn limits(
             };
             format!("{name} {compared} {lasting}{also}")
         }
-        Verdict::Missing if gone == 0 => format!("{name}: {}", incomparable(rule, limits, baseline)),
+        Verdict::Missing if incomparable => format!("{name}: {}", nothing_to_compare_with(rule, limits, baseline)),
         Verdict::Missing => format!("{name}: no data in {}", of(gone, n, rule)),
         Verdict::DoesNotApply => no_stable(rule),
         Verdict::Pending if amount(samples.len()) < n => {
@@ -136,7 +137,7 @@ fn no_stable(rule: &Rule) -> String {
     )
 }
 
-fn incomparable(rule: &Rule, limits: &[Limit], baseline: Option<Number>) -> String {
+fn nothing_to_compare_with(rule: &Rule, limits: &[Limit], baseline: Option<Number>) -> String {
     let no_baseline = baseline.is_none() && limits.iter().any(|limit| matches!(limit, Limit::Baseline(_)));
     if no_baseline {
         let before = rule.baseline.as_ref().map_or(0, |baseline| baseline.seconds);

@@ -5,6 +5,8 @@
 //! the step, then observes and asks again.
 
 mod running;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 use crate::{
@@ -12,6 +14,7 @@ use crate::{
     catalog::Engine,
     deployment::{Blocker, CallKind, Deployment, Observation, Preparation, State, Transition},
     gate::GateStatus,
+    health::HealthDefinition,
     id::{DeploymentId, OperationId},
     policy::Policy,
     revision::{Revision, evidence},
@@ -102,6 +105,7 @@ pub struct TargetFacts {
     pub traffic: TrafficPlan,
     pub engine: Engine,
     pub deadline_seconds: i64,
+    pub health: Option<HealthDefinition>,
 }
 
 /// The one thing to do next.
@@ -195,7 +199,10 @@ pub fn revision_of(
         digest: deployment.digest.clone(),
         task_definition: preparation.hash.clone(),
         traffic: target.traffic,
-        health_definition: "none".to_owned(),
+        health_definition: target
+            .health
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), HealthDefinition::version),
         policy: target.policy.version(),
         gates: evidence(gates),
         rollback_target: preparation

@@ -62,6 +62,9 @@ pub struct File {
     pub environments: Vec<Environment>,
     /// Named policies; a target names the one it is under.
     pub policies: BTreeMap<String, Policy>,
+    /// Named health definitions; a target names the one it is judged by.
+    #[serde(default)]
+    pub health: BTreeMap<String, At<super::file_health::Health>>,
     #[serde(default)]
     pub services: Vec<Service>,
 }
@@ -285,6 +288,9 @@ pub struct Target {
     pub engine: Engine,
     /// Name of a policy.
     pub policy: At<String>,
+    /// Name of a health definition: `standard`, or one of this file. Left out: AWS alone watches. Part of what is approved.
+    #[serde(default)]
+    pub health: Option<At<String>>,
     /// `all-at-once`, `canary 10% 5m`, `linear 10% 1m`.
     #[serde(default)]
     pub traffic: Option<At<String>>,

@@ -3,6 +3,7 @@
 use super::{
     check::{known, seconds},
     file::{self, At},
+    health::Definitions,
     problem::Problems,
 };
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub(super) fn target(
     at: &At<file::Target>,
     policies: &BTreeMap<&str, Policy>,
     written: &BTreeMap<String, file::Policy>,
+    health: &Definitions,
     problems: &mut Problems,
 ) -> Option<Target> {
     let target = at.get();
@@ -56,6 +58,7 @@ pub(super) fn target(
             hooks: hooks(&target.hooks, problems),
         }),
     };
+    let health = target.health.as_ref().and_then(|name| health.named(name, problems));
     let policy: Policy = policy.flatten()?;
     if policy.promote_from.as_ref() == Some(environment) {
         problems.add(
@@ -73,6 +76,7 @@ pub(super) fn target(
         traffic,
         policy,
         deadline_seconds: deadline(at, traffic, problems),
+        health,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Gaps, late and duplicate datapoints, and the edges of minutes.
 
 use super::*;
+use proptest::prelude::*;
 use rstest::rstest;
 
 fn http(minutes: &[f64]) -> Watched {
@@ -223,4 +224,43 @@ fn values() -> Values {
             ((*name).to_owned(), value.to_owned())
         })
         .collect()
+}
+
+proptest! {
+    /// However datapoints arrive, twice or out of order, they are judged alike.
+    #[test]
+    fn the_order_of_arrival_decides_nothing(
+        minutes in prop::collection::vec(prop_oneof![Just(GAP), 0.0..2.0], 1..12),
+        order in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+        now in 0_i64..900,
+    ) {
+        let straight = series(0, 60, &minutes);
+        let points = straight.points().to_vec();
+        let mut shuffled: Vec<Point> = order
+            .iter()
+            .filter(|_| !points.is_empty())
+            .map(|index| *index.get(&points))
+            .collect();
+        shuffled.extend(points.iter().rev());
+        let first = standard_rule("http-5xx").with(Which::New, straight).at(now);
+        let second = standard_rule("http-5xx").with(Which::New, Series::new(shuffled)).at(now);
+        prop_assert_eq!(first, second);
+    }
+
+    /// Well means: of the last three minutes that could have been there, two are known and not beyond the limit.
+    #[test]
+    fn what_is_well_was_measured(
+        minutes in prop::collection::vec(prop_oneof![Just(GAP), 0.0..2.0], 1..12),
+        now in 0_i64..900,
+    ) {
+        let rule = http(&minutes).at(now);
+        if rule.verdict == Verdict::Ok {
+            let fine = rule.samples.iter().filter(|s| s.value.is_some_and(|v| v.get() <= 1.0)).count();
+            prop_assert_eq!(rule.samples.len(), 3);
+            prop_assert!(fine >= 2);
+            // Nothing is judged that is older than the data may be late.
+            let newest = rule.samples[2].at.plus_seconds(60);
+            prop_assert!(at(now).since(newest) < (60 + 90) * 1_000);
+        }
+    }
 }

@@ -256,3 +256,29 @@ fn mann_whitney_against_the_hour_before() {
         "canary p99 latency: higher in 100 % of all pairs with those before the deployment (10 and 240 values), with more than 99.99 % confidence"
     );
 }
+
+/// Silence may be well; having nothing to compare with is not.
+#[rstest]
+fn a_rule_that_allows_silence_still_needs_something_to_compare_with(
+    #[values(Missing::Ok, Missing::Breach, Missing::Hold)] missing: Missing,
+) {
+    let mut logs = standard_rule("error-logs")
+        .measuring(&[1.0; 10])
+        .with(Which::Baseline, Series::default());
+    logs.rule.missing = missing;
+    assert_eq!(logs.after(None, 610).outcome, Outcome::Hold);
+    let mut p99 = standard_rule("canary-p99").measuring(&[0.4; 20]).stable(&[0.4]);
+    p99.rule.missing = missing;
+    assert_eq!(p99.after(None, 310).outcome, Outcome::Hold);
+    let mut test = test_rule(Direction::Above).measuring(&[1.0; 20]).stable(&[1.0; 2]);
+    test.rule.missing = missing;
+    assert_eq!(test.after(None, 310).outcome, Outcome::Hold);
+}
+
+/// A counter that is only sent when something happens: two events, long apart.
+#[test]
+fn a_gap_between_two_events_is_no_reason_to_wait() {
+    let mut events = standard_rule("http-5xx").measuring(&[0.5, GAP, 0.5]);
+    events.rule.missing = Missing::Ok;
+    assert_eq!(events.at(190).verdict, Verdict::Ok);
+}

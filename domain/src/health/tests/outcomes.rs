@@ -55,6 +55,18 @@ fn of_rules_that_ask_for_the_same_the_first_is_the_cause() {
 }
 
 #[test]
+fn an_alert_does_not_hide_that_something_was_not_measured_yet() {
+    let mut watched = standard_rule("task-health").measuring(&[1.0]);
+    watched.rule.action = Action::Alert;
+    let mut definition = watched.definition();
+    definition.rules.push(standard().rules[0].clone());
+    let readings = Readings::from([(watched.rule.name.clone(), watched.measured.clone())]);
+    let evaluation = evaluate(&definition, &readings, &watched.course, None, at(70));
+    assert_eq!((evaluation.outcome, evaluation.is_complete()), (Outcome::Alert, false));
+    assert!(watched.after(None, 70).is_complete());
+}
+
+#[test]
 fn an_alert_that_cannot_be_measured_holds_when_the_rule_says_so() {
     let mut watched = standard_rule("task-health").measuring(&[]);
     watched.rule.action = Action::Alert;
