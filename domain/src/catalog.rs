@@ -9,6 +9,7 @@ pub use engine::{
 
 use crate::{
     access::Role,
+    health::HealthDefinition,
     name::{EnvironmentName, ServiceName, TeamSlug},
     policy::Policy,
     traffic::TrafficPlan,
@@ -71,6 +72,8 @@ pub struct Target {
     pub policy: Policy,
     /// Seconds after which a running deployment is stopped and rolled back.
     pub deadline_seconds: i64,
+    /// How its health is judged while it is deployed to. `None`: by AWS alone.
+    pub health: Option<HealthDefinition>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]

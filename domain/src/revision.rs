@@ -12,10 +12,10 @@ use std::fmt;
 /// SHA-256 over RFC 8785 canonical JSON, in hexadecimal.
 ///
 /// # Panics
-/// Never for this crate's types: they have text keys and no floating-point numbers.
+/// Never for this crate's types: they have text keys and finite numbers.
 #[expect(
     clippy::expect_used,
-    reason = "the types of this crate have text keys and no floats, which is all that can fail"
+    reason = "the types of this crate have text keys and finite numbers, which is all that can fail"
 )]
 pub fn canonical_hash<T: Serialize>(value: &T) -> String {
     let bytes = serde_json_canonicalizer::to_vec(value).expect("canonical JSON of a domain value");
@@ -58,7 +58,7 @@ pub struct Revision {
     /// Hash of the task definition and AppSpec that would be deployed.
     pub task_definition: String,
     pub traffic: TrafficPlan,
-    /// Version of the health definition; `none` while the target has none.
+    /// [`crate::health::HealthDefinition::version`]; `none` while the target has none.
     pub health_definition: String,
     /// [`crate::Policy::version`].
     pub policy: String,

@@ -152,6 +152,7 @@ fn target(service: &str, environment: &str, traffic: TrafficPlan, policy: Policy
         traffic,
         policy,
         deadline_seconds: 3600,
+        health: None,
     }
 }
 
@@ -414,6 +415,7 @@ impl<'a> Flow<'a> {
             traffic: self.traffic.clone(),
             engine: self.engine.clone(),
             deadline_seconds: 3600,
+            health: None,
         };
         let gates = gate::statuses(&self.policy.gates, &reports);
         let revision = revision_of(&self.record.deployment, &facts, &gates, &preparation);

@@ -7,6 +7,8 @@
 mod back;
 mod deploying;
 mod running;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 use crate::{
@@ -14,6 +16,7 @@ use crate::{
     catalog::Engine,
     deployment::{Blocker, CallKind, Deployment, Observation, Preparation, State, Transition},
     gate::GateStatus,
+    health::HealthDefinition,
     id::{DeploymentId, OperationId},
     policy::Policy,
     revision::{Revision, evidence},
@@ -106,6 +109,7 @@ pub struct TargetFacts {
     pub traffic: TrafficPlan,
     pub engine: Engine,
     pub deadline_seconds: i64,
+    pub health: Option<HealthDefinition>,
 }
 
 /// The one thing to do next.
@@ -207,7 +211,10 @@ pub fn revision_of(
         digest: deployment.digest.clone(),
         task_definition: preparation.hash.clone(),
         traffic: target.traffic.clone(),
-        health_definition: "none".to_owned(),
+        health_definition: target
+            .health
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), HealthDefinition::version),
         policy: target.policy.version(),
         gates: evidence(gates),
         rollback_target: preparation

@@ -3,6 +3,7 @@
 use super::{
     Settings,
     file::{self, At, File},
+    health::Definitions,
     problem::{Problems, closest},
     target::target,
 };
@@ -116,10 +117,11 @@ pub(super) fn catalog(file: &File, problems: &mut Problems) -> Option<Catalog> {
         .iter()
         .filter_map(|(name, p)| Some((name.as_str(), policy(p, &known, problems)?)))
         .collect();
+    let health = Definitions::read(&file.health, problems);
     let services: Vec<Service> = file
         .services
         .iter()
-        .filter_map(|s| service(s, &environments, &policies, &file.policies, problems))
+        .filter_map(|s| service(s, &environments, &policies, &file.policies, &health, problems))
         .collect();
     let roles = roles(&file.roles, problems);
     approvers_exist(file, &roles, problems);
@@ -157,7 +159,7 @@ fn approvers_exist(file: &File, roles: &[RoleGrant], problems: &mut Problems) {
     }
 }
 
-fn unique<'a>(names: impl Iterator<Item = &'a At<String>>, what: &str, problems: &mut Problems) {
+pub(super) fn unique<'a>(names: impl Iterator<Item = &'a At<String>>, what: &str, problems: &mut Problems) {
     let mut seen: Vec<&str> = Vec::new();
     for name in names {
         if seen.contains(&name.get().as_str()) {
@@ -265,6 +267,7 @@ fn service(
     environments: &[Environment],
     policies: &BTreeMap<&str, Policy>,
     written: &BTreeMap<String, file::Policy>,
+    health: &Definitions,
     problems: &mut Problems,
 ) -> Option<Service> {
     let names: Vec<&str> = environments
@@ -294,6 +297,7 @@ fn service(
                 written_target,
                 policies,
                 written,
+                health,
                 problems,
             ));
         }

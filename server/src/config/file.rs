@@ -63,6 +63,9 @@ pub struct File {
     pub environments: Vec<Environment>,
     /// Named policies; a target names the one it is under.
     pub policies: BTreeMap<String, Policy>,
+    /// Named health definitions; a target names the one it is judged by.
+    #[serde(default)]
+    pub health: BTreeMap<String, At<super::file_health::Health>>,
     #[serde(default)]
     pub services: Vec<Service>,
 }
@@ -287,6 +290,9 @@ pub struct Target {
     pub engine: At<EngineKind>,
     /// Name of a policy.
     pub policy: At<String>,
+    /// Name of a health definition: `standard`, or one of this file. Left out: AWS alone watches. Part of what is approved.
+    #[serde(default)]
+    pub health: Option<At<String>>,
     /// `all-at-once`, `canary 10% 5m`, `linear 10% 1m`, `steps 10% 5m, 50% 3m`. An engine refuses what it cannot run
     /// exactly.
     #[serde(default)]

@@ -6,13 +6,19 @@
 mod check;
 mod engine;
 mod file;
+mod file_health;
+mod health;
+mod health_rule;
 mod problem;
 mod secrets;
 mod target;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_health;
 
 pub use file::{File, Github, Worker};
+pub use health::definitions;
 pub use problem::{Problem, Problems};
 pub use secrets::{Secrets, SecretsError, database_url};
 

@@ -286,5 +286,6 @@ fn target(environment: EnvironmentName, policy: Policy) -> Target {
         traffic: TrafficPlan::AllAtOnce,
         policy,
         deadline_seconds: 1_800,
+        health: None,
     }
 }

@@ -37,6 +37,7 @@ pub(crate) fn catalog() -> Catalog {
             ..Policy::default()
         },
         deadline_seconds: 3600,
+        health: None,
     };
     let grant = |role, slug| RoleGrant { role, team: team(slug) };
     Catalog {

@@ -98,6 +98,7 @@ fn facts() -> Facts {
             traffic: TrafficPlan::AllAtOnce,
             engine: engine(),
             deadline_seconds: 3600,
+            health: None,
         }),
         gates: Vec::new(),
         involved: Involved {
