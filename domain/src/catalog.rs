@@ -4,6 +4,7 @@ use crate::{
     access::Role,
     name::{EnvironmentName, ServiceName, TeamSlug},
     policy::Policy,
+    smoke::{Monitor, Verification},
     traffic::TrafficPlan,
 };
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,10 @@ pub struct Target {
     pub policy: Policy,
     /// Seconds after which a running deployment is stopped and rolled back.
     pub deadline_seconds: i64,
+    /// How a deployment is verified; `None`: by the engine's own word alone.
+    pub verify: Option<Verification>,
+    /// What watches it between deployments.
+    pub monitor: Option<Monitor>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +136,8 @@ pub struct Catalog {
     pub environments: Vec<Environment>,
     pub services: Vec<Service>,
     pub roles: Vec<RoleGrant>,
+    /// Hosts and networks that suites may reach although they are not public, such as `10.0.0.0/8`.
+    pub smoke_allow: Vec<String>,
 }
 
 impl Catalog {

@@ -152,6 +152,8 @@ fn target(service: &str, environment: &str, traffic: TrafficPlan, policy: Policy
         traffic,
         policy,
         deadline_seconds: 3600,
+        verify: None,
+        monitor: None,
     }
 }
 
@@ -220,6 +222,7 @@ pub(crate) fn catalog() -> Catalog {
             service("load-test", "Replays last week’s peak", None),
         ],
         roles: Vec::new(),
+        smoke_allow: Vec::new(),
     }
 }
 
@@ -398,6 +401,7 @@ impl<'a> Flow<'a> {
             traffic: self.traffic,
             engine: self.engine.clone(),
             deadline_seconds: 3600,
+            verify: None,
         };
         let gates = gate::statuses(&self.policy.gates, &reports);
         let revision = revision_of(&self.record.deployment, &facts, &gates, &preparation);

@@ -4,6 +4,7 @@ use super::{
     Settings,
     file::{self, At, File},
     problem::{Problems, closest},
+    smoke,
     target::target,
 };
 use std::{collections::BTreeMap, ops::Range};
@@ -116,11 +117,12 @@ pub(super) fn catalog(file: &File, problems: &mut Problems) -> Option<Catalog> {
         .iter()
         .filter_map(|(name, p)| Some((name.as_str(), policy(p, &known, problems)?)))
         .collect();
-    let services: Vec<Service> = file
+    let mut services: Vec<Service> = file
         .services
         .iter()
         .filter_map(|s| service(s, &environments, &policies, &file.policies, problems))
         .collect();
+    let smoke_allow = smoke::attach(file, &mut services, problems);
     let roles = roles(&file.roles, problems);
     approvers_exist(file, &roles, problems);
     Some(Catalog {
@@ -128,6 +130,7 @@ pub(super) fn catalog(file: &File, problems: &mut Problems) -> Option<Catalog> {
         environments,
         services,
         roles,
+        smoke_allow,
     })
 }
 

@@ -7,6 +7,7 @@ mod check;
 mod file;
 mod problem;
 mod secrets;
+mod smoke;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod tests;
 pub use file::{File, Github, Worker};
 pub use problem::{Problem, Problems};
 pub use secrets::{Secrets, SecretsError, database_url};
+pub use smoke::SmokeSecrets;
 
 use sha2::{Digest, Sha256};
 use std::path::Path;

@@ -73,6 +73,8 @@ pub(super) fn target(
         traffic,
         policy,
         deadline_seconds: deadline(at, traffic, problems),
+        verify: None,
+        monitor: None,
     })
 }
 

@@ -296,6 +296,7 @@ fn target_facts(target: &Target) -> TargetFacts {
         traffic: target.traffic,
         engine: target.engine.clone(),
         deadline_seconds: target.deadline_seconds,
+        verify: target.verify.clone(),
     }
 }
 

@@ -266,6 +266,7 @@ pub(crate) fn catalog() -> Catalog {
             grant(Role::Deployer, "platform"),
             grant(Role::Approver, "release-approvers"),
         ],
+        smoke_allow: Vec::new(),
     }
 }
 
@@ -286,5 +287,7 @@ fn target(environment: EnvironmentName, policy: Policy) -> Target {
         traffic: TrafficPlan::AllAtOnce,
         policy,
         deadline_seconds: 1_800,
+        verify: None,
+        monitor: None,
     }
 }

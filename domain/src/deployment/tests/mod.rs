@@ -97,6 +97,7 @@ fn facts() -> Facts {
             traffic: TrafficPlan::AllAtOnce,
             engine: engine(),
             deadline_seconds: 3600,
+            verify: None,
         }),
         gates: Vec::new(),
         involved: Involved {

@@ -182,6 +182,7 @@ impl Scene {
                 traffic: TrafficPlan::AllAtOnce,
                 engine: engine(),
                 deadline_seconds: 3 * 3600,
+                verify: None,
             }),
             gates: vec![GateStatus { gate, result }],
             involved: involved(),
@@ -402,6 +403,7 @@ fn any_move(deployment: &Deployment, scene: &Scene, policy: &Policy, number: u8,
         traffic: TrafficPlan::AllAtOnce,
         engine: engine(),
         deadline_seconds: 3600,
+        verify: None,
     };
     let preparation = Preparation {
         hash: format!("hash-{}", scene.hash),

@@ -54,6 +54,7 @@ impl Player<'_> {
                 traffic: target.traffic,
                 engine: target.engine.clone(),
                 deadline_seconds: target.deadline_seconds,
+                verify: target.verify.clone(),
             }),
             gates: gate::statuses(&policy.gates, reports),
             involved: self.involved(deployment)?,
