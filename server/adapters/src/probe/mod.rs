@@ -12,7 +12,11 @@ pub mod url_safety;
 
 use crate::error::chain;
 use async_trait::async_trait;
-use reqwest::{Client, RequestBuilder, header, redirect};
+use reqwest::{
+    Client, RequestBuilder,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header, redirect,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::{
     fmt::Write as _,
@@ -140,13 +144,9 @@ impl HttpProber {
         }
     }
 
-    /// A client that connects to addresses of this host that were checked, and to no others.
+    /// A client that connects to addresses of this host that were checked, and knows of no others.
     async fn client_for(&self, url: &Url, allow: &Allow) -> Result<Client, String> {
-        let mut client = Client::builder()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .pool_max_idle_per_host(0)
-            .user_agent(concat!("tidegate-smoke/", env!("CARGO_PKG_VERSION")));
+        let mut known = Checked(Vec::new());
         if let Some(Host::Domain(host)) = url.host() {
             let found = self
                 .resolver
@@ -160,10 +160,26 @@ impl HttpProber {
                 allow.check(host, *address).map_err(|Unsafe(why)| why)?;
             }
             let port = url.port_or_known_default().unwrap_or_default();
-            let found: Vec<SocketAddr> = found.into_iter().map(|address| (address, port).into()).collect();
-            client = client.resolve_to_addrs(host, &found);
+            known.0 = found.into_iter().map(|address| (address, port).into()).collect();
         }
-        client.build().map_err(|error| chain(&error))
+        Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .pool_max_idle_per_host(0)
+            .user_agent(concat!("tidegate-smoke/", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(Arc::new(known))
+            .build()
+            .map_err(|error| chain(&error))
+    }
+}
+
+/// The addresses of the one host that a client is for: whatever it asks, it learns of nothing else.
+struct Checked(Vec<SocketAddr>);
+
+impl Resolve for Checked {
+    fn resolve(&self, _: Name) -> Resolving {
+        let addresses: Addrs = Box::new(self.0.clone().into_iter());
+        Box::pin(std::future::ready(Ok(addresses)))
     }
 }
 

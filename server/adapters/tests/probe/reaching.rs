@@ -95,6 +95,20 @@ async fn r31_a_name_that_changes_after_it_was_checked_changes_nothing() {
 }
 
 #[tokio::test]
+async fn r31_a_name_is_never_looked_up_twice_however_it_is_written() {
+    // The operating system knows these names too, and would lead elsewhere.
+    for host in ["localhost", "localhost.", "LOCALHOST", "127.0.0.1.acme.example"] {
+        let listener = Listener::start(|_| ok("{}")).await;
+        let known = host.to_lowercase();
+        let names = Names::of(&[(known.as_str(), &[&["127.0.0.1"]])]);
+        let base = format!("http://{host}:{}", listener.port());
+        let answer = prober(&names).probe(&base, &Test::get("t", "/"), &here()).await;
+        assert_eq!(response(answer).status, 200, "{host}");
+        assert_eq!(names.asked.lock().unwrap().len(), 1, "{host}");
+    }
+}
+
+#[tokio::test]
 async fn r31_a_redirect_inside_is_not_followed() {
     let inner = Listener::start(|_| ok("inner")).await;
     for to in [
