@@ -20,6 +20,7 @@ use crate::{
     id::{DeploymentId, OperationId},
     policy::Policy,
     revision::{Revision, evidence},
+    smoke::Verification,
     time::{HOUR, MINUTE, SECOND, Timestamp},
     traffic::TrafficPlan,
 };
@@ -110,6 +111,7 @@ pub struct TargetFacts {
     pub engine: Engine,
     pub deadline_seconds: i64,
     pub health: Option<HealthDefinition>,
+    pub verify: Option<Verification>,
 }
 
 /// The one thing to do next.
@@ -221,6 +223,10 @@ pub fn revision_of(
             .running_task_definition
             .clone()
             .unwrap_or_else(|| "none".to_owned()),
+        verification: target
+            .verify
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), Verification::version),
     }
 }
 

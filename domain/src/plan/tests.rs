@@ -51,6 +51,7 @@ fn revision(health: Option<HealthDefinition>) -> Revision {
         }),
         deadline_seconds: 3_600,
         health,
+        verify: None,
     };
     let preparation = Preparation {
         at: Timestamp::from_millis(0),

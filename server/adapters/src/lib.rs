@@ -7,6 +7,7 @@ pub mod aws;
 mod engine;
 mod error;
 mod github;
+pub mod probe;
 
 pub use actions_oidc::{ActionsOidc, TokenError};
 pub use aws::{Aws, AwsOptions, EcsCodedeploy};

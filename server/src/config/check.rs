@@ -5,6 +5,7 @@ use super::{
     file::{self, At, File},
     health::Definitions,
     problem::{Problems, closest},
+    smoke,
     target::target,
 };
 use std::{collections::BTreeMap, ops::Range};
@@ -118,11 +119,12 @@ pub(super) fn catalog(file: &File, problems: &mut Problems) -> Option<Catalog> {
         .filter_map(|(name, p)| Some((name.as_str(), policy(p, &known, problems)?)))
         .collect();
     let health = Definitions::read(&file.health, problems);
-    let services: Vec<Service> = file
+    let mut services: Vec<Service> = file
         .services
         .iter()
         .filter_map(|s| service(s, &environments, &policies, &file.policies, &health, problems))
         .collect();
+    let smoke_allow = smoke::attach(file, &mut services, problems);
     let roles = roles(&file.roles, problems);
     approvers_exist(file, &roles, problems);
     Some(Catalog {
@@ -130,6 +132,7 @@ pub(super) fn catalog(file: &File, problems: &mut Problems) -> Option<Catalog> {
         environments,
         services,
         roles,
+        smoke_allow,
     })
 }
 

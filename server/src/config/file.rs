@@ -1,5 +1,6 @@
 //! The shape of the file, as it is written. Every member is documented here once: the JSON Schema is made from it.
 
+use super::smoke::{Monitor, Smoke};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 use std::{borrow::Cow, collections::BTreeMap, ops::Range};
@@ -68,6 +69,8 @@ pub struct File {
     pub health: BTreeMap<String, At<super::file_health::Health>>,
     #[serde(default)]
     pub services: Vec<Service>,
+    #[serde(default)]
+    pub smoke: Smoke,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -352,6 +355,21 @@ pub struct Target {
     /// Part of what is approved.
     #[serde(default)]
     pub hooks: Hooks,
+    /// Name of the smoke suite that verifies a deployment. Part of what is approved, with its addresses and the wait.
+    #[serde(default)]
+    pub smoke: Option<At<String>>,
+    /// Where the target answers, such as `https://chat.acme.example`: what suites run against.
+    #[serde(default)]
+    pub base_url: Option<At<String>>,
+    /// Where the new version answers before it has traffic: the test listener.
+    #[serde(default)]
+    pub test_base_url: Option<At<String>>,
+    /// Between the end of the shift and the suite, such as `2m`; `10m` at most.
+    #[serde(default)]
+    pub stability_wait: Option<At<String>>,
+    /// A suite that runs between deployments too.
+    #[serde(default)]
+    pub monitor: Option<At<Monitor>>,
 }
 
 /// Lambda functions, by name or ARN, that CodeDeploy calls between the steps of a deployment. Each answers with

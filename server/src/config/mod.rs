@@ -11,6 +11,7 @@ mod health;
 mod health_rule;
 mod problem;
 mod secrets;
+mod smoke;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use file::{File, Github, Worker};
 pub use health::definitions;
 pub use problem::{Problem, Problems};
 pub use secrets::{Secrets, SecretsError, database_url};
+pub use smoke::SmokeSecrets;
 
 use sha2::{Digest, Sha256};
 use std::path::Path;

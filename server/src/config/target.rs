@@ -48,6 +48,8 @@ pub(super) fn target(
         policy,
         deadline_seconds,
         health,
+        verify: None,
+        monitor: None,
     })
 }
 

@@ -295,6 +295,7 @@ fn target_facts(target: &Target) -> TargetFacts {
         engine: target.engine.clone(),
         deadline_seconds: target.deadline_seconds,
         health: target.health.clone(),
+        verify: target.verify.clone(),
     }
 }
 

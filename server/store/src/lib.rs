@@ -14,6 +14,7 @@ mod error;
 mod gates;
 mod history;
 mod lanes;
+mod monitors;
 mod once;
 mod people;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use deployments::Versioned;
 pub use error::{Conflict, StoreError};
 pub use history::HistoryQuery;
 pub use lanes::LaneSummary;
+pub use monitors::{MonitorClaim, MonitorRow};
 pub use once::{IDEMPOTENCY_STUCK_MILLIS, Idempotency, OauthState, Retention};
 pub use people::Person;
 pub use pushes::Push;

@@ -266,6 +266,7 @@ pub(crate) fn catalog() -> Catalog {
             grant(Role::Deployer, "platform"),
             grant(Role::Approver, "release-approvers"),
         ],
+        smoke_allow: Vec::new(),
     }
 }
 
@@ -287,5 +288,7 @@ fn target(environment: EnvironmentName, policy: Policy) -> Target {
         policy,
         deadline_seconds: 1_800,
         health: None,
+        verify: None,
+        monitor: None,
     }
 }

@@ -99,6 +99,7 @@ fn facts() -> Facts {
             engine: engine(),
             deadline_seconds: 3600,
             health: None,
+            verify: None,
         }),
         gates: Vec::new(),
         involved: Involved {

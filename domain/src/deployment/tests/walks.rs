@@ -183,6 +183,7 @@ impl Scene {
                 engine: engine(),
                 deadline_seconds: 3 * 3600,
                 health: None,
+                verify: None,
             }),
             gates: vec![GateStatus { gate, result }],
             involved: involved(),
@@ -400,6 +401,7 @@ fn any_move(deployment: &Deployment, scene: &Scene, policy: &Policy, number: u8,
         engine: engine(),
         deadline_seconds: 3600,
         health: None,
+        verify: None,
     };
     let preparation = Preparation {
         hash: format!("hash-{}", scene.hash),

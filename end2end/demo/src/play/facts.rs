@@ -55,6 +55,7 @@ impl Player<'_> {
                 engine: target.engine.clone(),
                 deadline_seconds: target.deadline_seconds,
                 health: target.health.clone(),
+                verify: target.verify.clone(),
             }),
             gates: gate::statuses(&policy.gates, reports),
             involved: self.involved(deployment)?,
