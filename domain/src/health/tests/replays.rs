@@ -96,7 +96,7 @@ fn a_hold_is_remembered_when_a_rollback_follows() {
     assert!(replay.held.unwrap().at < replay.rolled_back.unwrap().at);
 }
 
-/// Nobody knew at 100 s that all traffic would move at 300 s.
+/// Nobody knew at 60 s that all traffic would move at 90 s, too early to compare for two minutes.
 #[test]
 fn a_replay_knows_nothing_of_the_future() {
     let p99 = standard().rule("canary-p99").unwrap().clone();
@@ -121,6 +121,15 @@ fn a_replay_knows_nothing_of_the_future() {
     };
     // Two minutes are full at 120 s, settled at 130 s, seen at 150 s.
     assert_eq!(replay(&definition, &recording).rolled_back.unwrap().at, at(150));
+    let cut = Recording {
+        course: Course {
+            all_traffic_at: Some(at(90)),
+            ..recording.course
+        },
+        ended_at: at(60),
+        ..recording
+    };
+    assert_eq!(replay(&definition, &cut).ending, Ending::Undecided);
 }
 
 #[test]
