@@ -42,6 +42,9 @@ pub(crate) struct Call {
     pub service: Option<Service>,
     pub operation: String,
     pub request: Value,
+    /// Of a binary protocol: the body as it came, in base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_bytes: Option<String>,
     /// As the SDK numbers the tries of one call (`amz-sdk-request`), from 1.
     pub attempt: Option<u32>,
     /// The same for all tries of one call (`amz-sdk-invocation-id`).
@@ -52,6 +55,8 @@ pub(crate) struct Call {
     pub status: Option<u16>,
     pub error: Option<String>,
     pub response: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_bytes: Option<String>,
     /// Whether the control API had a hand in the wording of the answer, so that it may say what
     /// the real service never does.
     pub forged: bool,
@@ -118,6 +123,7 @@ impl CallLog {
             service,
             operation: operation.to_owned(),
             request,
+            request_bytes: None,
             attempt: text("amz-sdk-request").and_then(|value| {
                 value
                     .split(';')
@@ -129,6 +135,7 @@ impl CallLog {
             status: None,
             error: None,
             response: None,
+            response_bytes: None,
             forged: false,
             faults: Vec::new(),
         });

@@ -38,6 +38,7 @@ pub(crate) fn router(aws: Aws) -> Router {
         .route("/aws/groups/{group}/fail-next", post(fail_next))
         .route("/aws/alarms/{group}/trigger", post(trigger_alarms))
         .route("/aws/alarms/{group}/clear", post(clear_alarms))
+        .merge(super::cloudwatch::control::router())
         .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
         .route("/faults/{id}", get(get_fault).delete(delete_fault))
         .route("/faults/{id}/release", post(release_fault))

@@ -1,10 +1,12 @@
-//! AWS: CodeDeploy, ECS and ECR behind one endpoint, as the SDKs are pointed at one.
+//! AWS: CodeDeploy, ECS, ECR and CloudWatch behind one endpoint, as the SDKs are pointed at one.
 //!
 //! A request is recognised by its protocol, logged, struck by a fault if one is in place,
 //! and performed on the account at the present virtual time. It is performed in a task of
 //! its own: as in the real service, a client that gives up does not undo it.
 
 mod calls;
+mod cbor;
+mod cloudwatch;
 mod codedeploy;
 mod control;
 mod ecr;
@@ -27,6 +29,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -93,6 +96,7 @@ impl Aws {
             Some(Service::CodeDeploy) => codedeploy::call(&mut account, now, &target.operation, body),
             Some(Service::Ecs) => ecs::call(&mut account, now, &target.operation, body),
             Some(Service::Ecr) => ecr::call(&account, &target.operation, body),
+            Some(Service::CloudWatch) => cloudwatch::call(&account, now, &target.operation, body),
             None => Err(AwsError::unknown_operation()),
         };
         let answer = answer.map(without_nulls);
@@ -234,6 +238,10 @@ async fn process(
         shown,
         &head.headers,
     );
+    if protocol.is_binary() {
+        aws.calls
+            .update(number, |call| call.request_bytes = Some(STANDARD.encode(&body)));
+    }
     let signed = head.headers.contains_key(header::AUTHORIZATION);
     let reply = match decoded {
         _ if !signed => Reply::Answer(Err(AwsError::missing_authentication())),
@@ -243,6 +251,10 @@ async fn process(
     match reply {
         Reply::Answer(answer) => {
             let wire = protocol.encode(&answer);
+            if protocol.is_binary() {
+                let bytes = STANDARD.encode(&wire.body);
+                aws.calls.update(number, |call| call.response_bytes = Some(bytes));
+            }
             aws.calls.answered(number, wire.status.as_u16(), &answer.map(plain));
             Some((wire.status, wire.headers, wire.body))
         }

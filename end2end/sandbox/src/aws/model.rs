@@ -34,6 +34,7 @@ pub(crate) struct Account {
     pub deployments: Vec<Deployment>,
     /// Names of the CloudWatch alarms that are in the state ALARM.
     pub alarms: BTreeSet<String>,
+    pub cloudwatch: super::cloudwatch::CloudWatch,
     /// Times between two steps of a deployment, in virtual seconds.
     pub timings: Timings,
 }
@@ -199,6 +200,7 @@ impl Account {
             configs: DeploymentConfig::predefined(),
             deployments: Vec::new(),
             alarms: BTreeSet::new(),
+            cloudwatch: super::cloudwatch::CloudWatch::default(),
             timings: Timings::default(),
         }
     }

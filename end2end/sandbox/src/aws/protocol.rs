@@ -15,10 +15,14 @@ pub(crate) trait Protocol: std::fmt::Debug + Sync {
     fn decode(&self, headers: &HeaderMap, body: &Bytes) -> Result<Value, AwsError>;
     /// Writes an answer; each time in it is marked by [`epoch`], for the protocol to write in its own way.
     fn encode(&self, answer: &Result<Value, AwsError>) -> Wire;
+    /// Whether its bodies say more than the JSON values made of them: then the log keeps the bytes as well.
+    fn is_binary(&self) -> bool {
+        false
+    }
 }
 
 /// Every protocol spoken here. A request belongs to the first that recognises it.
-pub(crate) static PROTOCOLS: &[&dyn Protocol] = &[&AwsJson11];
+pub(crate) static PROTOCOLS: &[&dyn Protocol] = &[&AwsJson11, &super::cbor::RpcV2Cbor];
 
 /// The AWS services that answer here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -27,6 +31,7 @@ pub(crate) enum Service {
     CodeDeploy,
     Ecs,
     Ecr,
+    CloudWatch,
 }
 
 /// What a request asks for.
@@ -187,6 +192,11 @@ pub(crate) fn seconds(time: jiff::Timestamp) -> f64 {
 /// A time in an answer, marked as one: a number would not tell it from any other.
 pub(crate) fn epoch(time: jiff::Timestamp) -> Value {
     json!({ TIME: seconds(time) })
+}
+
+/// The seconds since 1970 of a value that is marked as a time.
+pub(crate) fn time_of(value: &Value) -> Option<f64> {
+    value.get(TIME)?.as_f64()
 }
 
 /// The value with its times as the JSON protocols and the log write them: seconds since 1970.

@@ -29,6 +29,9 @@ pub(crate) struct Seed {
     services: Vec<SeedService>,
     deployment_configs: Vec<SeedConfig>,
     applications: Vec<SeedApplication>,
+    /// As `POST /aws/metrics` and `POST /aws/alarms` take them.
+    metrics: Vec<super::cloudwatch::PutMetric>,
+    alarms: Vec<super::cloudwatch::PutAlarm>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -186,6 +189,12 @@ pub(crate) fn apply(account: &mut Account, now: Timestamp, seed: Seed) -> Result
     }
     for application in seed.applications {
         add_application(account, now, application)?;
+    }
+    for metric in seed.metrics {
+        metric.apply(&mut account.cloudwatch.metrics, now)?;
+    }
+    for alarm in seed.alarms {
+        alarm.apply(account, now);
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod account;
 #[cfg(test)]
+mod cloudwatch;
+#[cfg(test)]
 mod control;
 #[cfg(test)]
 mod deployments;
