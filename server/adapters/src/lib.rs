@@ -7,6 +7,7 @@ pub mod aws;
 mod engine;
 mod error;
 mod github;
+mod metrics;
 
 pub use actions_oidc::{ActionsOidc, TokenError};
 pub use aws::{Aws, AwsOptions, EcsCodedeploy};
@@ -15,3 +16,4 @@ pub use error::CallError;
 pub use github::{
     FoundCommit, Github, GithubClient, GithubOauth, GithubOptions, GithubUser, OauthError, OauthOptions, Pkce, SignedIn,
 };
+pub use metrics::{Alarm, AlarmState, CloudWatch, Metrics, Prometheus, PrometheusOptions, Read, Sources};

@@ -133,7 +133,7 @@ where
 }
 
 /// The failure of a read.
-pub(super) fn unread<E>(error: &SdkError<E, HttpResponse>) -> CallError
+pub(crate) fn unread<E>(error: &SdkError<E, HttpResponse>) -> CallError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
