@@ -162,7 +162,7 @@ impl Prometheus {
         let answer = request.send().await.map_err(|error| self.unanswered(error))?;
         let status = answer.status();
         let body = self.bounded(answer).await?;
-        series(status, &body, step)
+        series(status, &body, step, first < end)
     }
 
     fn unanswered(&self, error: reqwest::Error) -> Unread {
@@ -199,8 +199,8 @@ fn is_this_machine(url: &Url) -> bool {
     }
 }
 
-/// What an answer says. `step`: seconds.
-fn series(status: StatusCode, body: &[u8], step: i64) -> Samples {
+/// What an answer says. `step`: seconds. `range`: whether it was asked for more than one instant.
+fn series(status: StatusCode, body: &[u8], step: i64, range: bool) -> Samples {
     let Ok(answer) = serde_json::from_slice::<Answer>(body) else {
         return Err(Unread(not_prometheus(status)));
     };
@@ -220,6 +220,13 @@ fn series(status: StatusCode, body: &[u8], step: i64) -> Samples {
     let data = answer.data.ok_or_else(nonsense)?;
     let points: Vec<Sampled> = match data.kind.as_str() {
         "scalar" => vec![parsed(data.result)?],
+        // At an instant: the samples themselves, which stand for no step.
+        "matrix" if !range => {
+            return Err(Unread(
+                "the query yields samples over a time: write rate(…), avg_over_time(…) or the like around it"
+                    .to_owned(),
+            ));
+        }
         "matrix" | "vector" => match parsed::<Vec<Labelled>>(data.result)?.as_mut_slice() {
             [] => Vec::new(),
             [one] if one.values.is_empty() && one.value.is_none() => {
@@ -305,7 +312,7 @@ mod tests {
     use rstest::rstest;
 
     fn read(status: u16, body: &str) -> Samples {
-        series(StatusCode::from_u16(status).unwrap(), body.as_bytes(), 60)
+        series(StatusCode::from_u16(status).unwrap(), body.as_bytes(), 60, true)
     }
 
     fn points(samples: Samples) -> Vec<(i64, f64)> {
