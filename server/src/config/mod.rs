@@ -5,6 +5,7 @@
 
 mod check;
 mod file;
+mod metrics;
 mod problem;
 mod secrets;
 mod target;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub github: Github,
     pub region: String,
     pub worker: Worker,
+    /// Where Prometheus answers, if numbers come from one.
+    pub prometheus: Option<url::Url>,
 }
 
 /// Reads and checks a configuration file.
