@@ -7,6 +7,7 @@ pub mod aws;
 mod engine;
 mod error;
 mod github;
+mod metrics;
 pub mod probe;
 
 pub use actions_oidc::{ActionsOidc, TokenError};
@@ -16,3 +17,4 @@ pub use error::CallError;
 pub use github::{
     FoundCommit, Github, GithubClient, GithubOauth, GithubOptions, GithubUser, OauthError, OauthOptions, Pkce, SignedIn,
 };
+pub use metrics::{Alarm, AlarmState, CloudWatch, Metrics, Prometheus, PrometheusOptions, Read, Sources};

@@ -66,6 +66,7 @@ pub(super) fn settings(file: &File, problems: &mut Problems) -> Option<Settings>
             Some("leave the section out for 16, 30 and 60".to_owned()),
         );
     }
+    let prometheus = super::metrics::prometheus(file.prometheus.as_ref(), problems);
     let (Ok(listen), Ok(public_url)) = (listen, public_url) else {
         return None;
     };
@@ -78,6 +79,7 @@ pub(super) fn settings(file: &File, problems: &mut Problems) -> Option<Settings>
         github: file.github.clone(),
         region: file.aws.region.clone(),
         worker: *worker,
+        prometheus,
     })
 }
 

@@ -58,6 +58,7 @@ pub struct File {
     pub aws: Aws,
     #[serde(default = "worker")]
     pub worker: At<Worker>,
+    pub prometheus: Option<super::metrics::Prometheus>,
     /// Which GitHub teams have which role.
     pub roles: Roles,
     /// In the order in which a release passes through them.

@@ -9,6 +9,7 @@ mod file;
 mod file_health;
 mod health;
 mod health_rule;
+mod metrics;
 mod problem;
 mod secrets;
 mod smoke;
@@ -55,6 +56,8 @@ pub struct Settings {
     pub github: Github,
     pub region: String,
     pub worker: Worker,
+    /// Where Prometheus answers, if numbers come from one.
+    pub prometheus: Option<url::Url>,
 }
 
 /// Reads and checks a configuration file.
