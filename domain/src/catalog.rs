@@ -2,6 +2,7 @@
 
 use crate::{
     access::Role,
+    freeze::Freeze,
     name::{EnvironmentName, ServiceName, TeamSlug},
     policy::Policy,
     traffic::TrafficPlan,
@@ -45,8 +46,15 @@ pub struct Service {
     /// `owner/name` on GitHub.
     pub repository: String,
     pub ci: CiTrust,
+    /// IANA name; what its calendar days are told by.
+    #[serde(default = "utc")]
+    pub time_zone: String,
     /// In the order in which a release passes through them.
     pub targets: Vec<Target>,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
 }
 
 impl Service {
@@ -131,6 +139,12 @@ pub struct Catalog {
     pub environments: Vec<Environment>,
     pub services: Vec<Service>,
     pub roles: Vec<RoleGrant>,
+    /// When nothing goes forward.
+    #[serde(default)]
+    pub freezes: Vec<Freeze>,
+    /// Who may break the glass. Empty: nobody.
+    #[serde(default)]
+    pub break_glass: Vec<Role>,
 }
 
 impl Catalog {
@@ -148,6 +162,15 @@ impl Catalog {
 
     pub fn is_production(&self, name: &EnvironmentName) -> bool {
         self.environment(name).is_some_and(|environment| environment.production)
+    }
+
+    /// The freezes that cover a service in an environment.
+    pub fn freezes_of(&self, service: &ServiceName, environment: &EnvironmentName) -> Vec<Freeze> {
+        self.freezes
+            .iter()
+            .filter(|freeze| freeze.covers(service, environment))
+            .cloned()
+            .collect()
     }
 
     /// Roles that membership of these teams gives.

@@ -5,6 +5,7 @@
 //! deployment with its audit events, or says why not. Terminal states never change (R13).
 
 mod authority;
+mod overriding;
 mod run;
 mod transition;
 
@@ -12,6 +13,7 @@ mod transition;
 pub(crate) mod tests;
 
 pub use authority::{Ballot, MEMBERSHIP_FRESH_MILLIS, StartEvidence};
+pub use overriding::{Exemption, Waivers};
 pub use run::{
     Authority, Call, CallKind, CloudStatus, Concern, LifecycleEvent, LifecycleStatus, Observation, Outcome, Progress,
     Run, StopRequest,
@@ -49,6 +51,9 @@ pub struct Deployment {
     pub approvals: Vec<Approval>,
     /// What the cloud would be asked for, as last read.
     pub preparation: Option<Preparation>,
+    /// What people let it past: freezes, and checks in an incident.
+    #[serde(default, skip_serializing_if = "Waivers::is_empty")]
+    pub waivers: Waivers,
     pub state: State,
 }
 
@@ -105,6 +110,8 @@ pub enum BlockerKind {
     PromotionOrder,
     Registry,
     Target,
+    /// Phases out of order, or a schema that is gone.
+    Migration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -373,6 +380,28 @@ impl Deployment {
                 .and_then(|run| run.progress.as_ref())
                 .and_then(|progress| progress.traffic),
         }
+    }
+
+    /// Waits for its turn because a quorum approved it.
+    pub const fn by_quorum(&self) -> bool {
+        matches!(
+            &self.state,
+            State::Queued {
+                authority: Authority::Quorum { .. },
+                ..
+            }
+        )
+    }
+
+    /// Waits for its turn because someone broke the glass.
+    pub const fn by_glass(&self) -> bool {
+        matches!(
+            &self.state,
+            State::Queued {
+                authority: Authority::BreakGlass { .. },
+                ..
+            }
+        )
     }
 
     pub const fn is_rollback(&self) -> bool {

@@ -4,6 +4,7 @@
 //! any line the same facts lead to the same step. [`needs`] says what the worker has to observe first. The worker applies
 //! the step, then observes and asks again.
 
+mod clearance;
 mod running;
 mod waiting;
 
@@ -18,6 +19,7 @@ use crate::{
     time::{HOUR, MINUTE, SECOND, Timestamp},
     traffic::TrafficPlan,
 };
+pub use clearance::{Clearance, Closure, Standing, closed, closed_words};
 use running::{deploying, rolling_back, starting};
 use waiting::waiting;
 
@@ -85,6 +87,8 @@ pub struct Facts {
     /// `None`: GitHub could not be asked, and nothing may start (R5).
     pub memberships: Option<Vec<Membership>>,
     pub lane: Lane,
+    /// Freezes, the migration, the way back.
+    pub clearance: Clearance,
     /// `None`: the cloud could not be asked.
     pub found: Option<Found>,
     /// `None`: the cloud could not be asked.
@@ -144,9 +148,9 @@ pub fn needs(deployment: &Deployment) -> Needs {
 }
 
 /// Whether its gates or its environments alone hold it up: then nothing need be asked of the cloud.
-pub fn held_up(deployment: &Deployment, facts: &Facts) -> bool {
-    let target = facts.target.as_ref().filter(|_| !deployment.is_rollback());
-    target.is_some_and(|target| !waiting::blockers(target, facts).is_empty())
+pub fn held_up(deployment: &Deployment, facts: &Facts, now: Timestamp) -> bool {
+    let target = facts.target.as_ref();
+    target.is_some_and(|target| !waiting::blockers(deployment, target, facts, now).is_empty())
 }
 
 /// What happens next.

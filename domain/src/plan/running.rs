@@ -10,7 +10,9 @@
 
 use super::{
     BACKOFF_MAX_MILLIS, CONCERN_MILLIS, Facts, Found, GIVE_UP_MILLIS, POLL_MILLIS, ROLLBACK_GRACE_MILLIS,
-    ROLLBACK_OVERDUE_MILLIS, Step, UNSEEN_MILLIS, act, wait, wait_for_github,
+    ROLLBACK_OVERDUE_MILLIS, Step, UNSEEN_MILLIS, act,
+    clearance::{closed, closed_words},
+    wait, wait_for_github,
     waiting::{blockers, said},
 };
 use crate::{
@@ -69,12 +71,16 @@ fn still_allowed(deployment: &Deployment, run: &Run, facts: &Facts, now: Timesta
     if run.start_before.is_some_and(|limit| now >= limit) {
         return refuse("the time in which it had to start ran out");
     }
-    if matches!(run.authority, Authority::Rollback { .. }) {
-        return Ok(());
-    }
-    let blockers = blockers(target, facts);
+    let blockers = blockers(deployment, target, facts, now);
     if !blockers.is_empty() {
         return refuse(&said(&blockers));
+    }
+    let closures = closed(deployment, &facts.clearance, now);
+    if !closures.is_empty() {
+        return refuse(&closed_words(closures));
+    }
+    if matches!(run.authority, Authority::Rollback { .. } | Authority::BreakGlass { .. }) {
+        return Ok(());
     }
     if matches!(run.authority, Authority::Automatic) {
         return match target.policy.is_automatic() {

@@ -3,6 +3,7 @@
 use super::{
     Settings,
     file::{self, At, File},
+    freeze,
     problem::{Problems, closest},
     target::target,
 };
@@ -121,6 +122,9 @@ pub(super) fn catalog(file: &File, problems: &mut Problems) -> Option<Catalog> {
         .iter()
         .filter_map(|s| service(s, &environments, &policies, &file.policies, problems))
         .collect();
+    let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+    let freezes = freeze::freezes(&file.freezes, &names, &known, problems);
+    let break_glass = freeze::break_glass(&file.break_glass, problems);
     let roles = roles(&file.roles, problems);
     approvers_exist(file, &roles, problems);
     Some(Catalog {
@@ -128,6 +132,8 @@ pub(super) fn catalog(file: &File, problems: &mut Problems) -> Option<Catalog> {
         environments,
         services,
         roles,
+        freezes,
+        break_glass,
     })
 }
 
@@ -314,6 +320,7 @@ fn service(
         name: named(&service.name, problems, ServiceName::new)?,
         description: service.description.clone(),
         repository: service.repository.get().clone(),
+        time_zone: freeze::time_zone(service.time_zone.as_ref(), problems),
         ci: CiTrust {
             repository_id: service.repository_id,
             refs: service.ci.refs.clone(),

@@ -62,6 +62,11 @@ pub struct File {
     pub environments: Vec<Environment>,
     /// Named policies; a target names the one it is under.
     pub policies: BTreeMap<String, Policy>,
+    /// By name: when nothing goes forward.
+    #[serde(default)]
+    pub freezes: BTreeMap<String, At<super::freeze::Written>>,
+    #[serde(default)]
+    pub break_glass: super::freeze::BreakGlass,
     #[serde(default)]
     pub services: Vec<Service>,
 }
@@ -245,6 +250,9 @@ pub struct Service {
     pub repository: At<String>,
     /// Numeric id of the repository (`gh api repos/OWNER/NAME --jq .id`).
     pub repository_id: i64,
+    /// IANA name; what its calendar days are told by. UTC when left out.
+    #[serde(default)]
+    pub time_zone: Option<At<String>>,
     #[serde(default)]
     pub ci: Ci,
     /// By environment.

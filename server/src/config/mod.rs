@@ -5,6 +5,7 @@
 
 mod check;
 mod file;
+mod freeze;
 mod problem;
 mod secrets;
 mod target;

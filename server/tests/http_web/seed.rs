@@ -55,6 +55,7 @@ pub(crate) fn catalog() -> Catalog {
             name: ServiceName::new("rag").unwrap(),
             description: "Answers from documents".to_owned(),
             repository: "acme/rag".to_owned(),
+            time_zone: "UTC".to_owned(),
             ci: CiTrust {
                 repository_id: 501,
                 refs: vec!["refs/heads/main".to_owned()],
@@ -79,6 +80,8 @@ pub(crate) fn catalog() -> Catalog {
             grant(Role::Auditor, "developers"),
             grant(Role::Admin, "admins"),
         ],
+        freezes: Vec::new(),
+        break_glass: vec![Role::Deployer, Role::Admin],
     }
 }
 

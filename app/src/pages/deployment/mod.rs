@@ -2,11 +2,13 @@
 //!
 //! The three questions stand side by side above the fold; the actions are always in the same place.
 
+mod budget;
 mod changes;
 mod decision;
 mod next;
 mod rollout;
 mod safety;
+mod windows;
 
 use super::{Live, load, main, visitor};
 use crate::{
@@ -70,9 +72,11 @@ fn show(page: DeploymentPage) -> AnyView {
             <div class="answers">
                 {rollout::section(&page)}
                 {changes::section(&page)}
-                {safety::section(&page)}
+                {safety::section(&page, &visitor)}
                 {decision::section(&page, &visitor)}
             </div>
+            {windows::glass(&page)}
+            {budget::section(&page)}
             {related(&page)}
             <section class="history-of" aria-labelledby="what-happened">
                 <h2 id="what-happened">"What happened" <span class="muted">{count}</span> {in_the_log}</h2>

@@ -188,6 +188,7 @@ impl<'a> Player<'a> {
                 verdict,
                 detail: Some(words),
                 url: release.run_url.clone(),
+                seconds: None,
                 reported_at: at,
             };
             events.push(AuditEvent {
