@@ -200,8 +200,12 @@ fn queued(deployment: &Deployment, target: &TargetFacts, revision: Revision, fac
         return Step::Rest;
     };
     let closures = closed(deployment, &facts.clearance, now);
-    if !closures.is_empty() {
-        return wait(now, LOOK_AGAIN_MILLIS, closed_words(closures));
+    // It goes at the moment that it may; what runs is looked at meanwhile.
+    if let Some(until) = closures.iter().map(|closure| closure.until).min() {
+        return Step::Wait {
+            until: until.min(now.plus_millis(LOOK_AGAIN_MILLIS)),
+            why: closed_words(closures),
+        };
     }
     let ballot = Ballot {
         policy: target.policy.clone(),

@@ -188,7 +188,7 @@ impl<'a> Player<'a> {
                 verdict,
                 detail: Some(words),
                 url: release.run_url.clone(),
-                seconds: None,
+                seconds: crate::story::seconds(gate, release.commit.as_str()),
                 reported_at: at,
             };
             events.push(AuditEvent {

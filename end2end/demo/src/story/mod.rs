@@ -9,7 +9,7 @@ use crate::{
     plot::{self, Fate},
     seed::{Commit as SeedCommit, Repository, Seed, SeedError},
 };
-pub use reports::built;
+pub use reports::{built, seconds};
 use tidegate_domain::{
     Actor, AuditEvent, Catalog, Deployment, DeploymentId, Release, ReleaseId, Service, State, Timestamp, TrafficPlan,
     Verdict,
