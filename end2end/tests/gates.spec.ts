@@ -35,6 +35,7 @@ test("a freeze holds an approved release up, and an override lets it through @pl
   await expect(page.getByRole("region", { name: "production" })).toContainText("until Thu 31 Dec 2099");
 
   // Signing in would end the other's session.
+  await page.goto("about:blank");
   await page.context().clearCookies();
   await signIn(page, stage, "ada-acme", here);
   await giveReason(page, "Override…", "Customers cannot pay", "Let it through this freeze");
@@ -72,6 +73,7 @@ test("the glass is broken in an incident, and someone else reviews it @plain", a
   await page.goto("/break-glass");
   await expect(page.locator(".register-row", { hasText: release.tag })).toContainText("nobody reviews what they opened themselves");
 
+  await page.goto("about:blank");
   await page.context().clearCookies();
   await signIn(page, stage, "ben-acme", "/inbox");
   await page.getByRole("region", { name: /Break-glass to review/ }).getByRole("link", { name: "Review" }).click();
