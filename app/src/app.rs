@@ -60,7 +60,6 @@ pub(crate) fn header() -> AnyView {
                 <a href="/" aria-current=current("/")>"Services"</a>
                 <a href="/inbox" aria-current=current("/inbox")>"Inbox" {waiting_count()}</a>
                 <a href="/history" aria-current=current("/history")>"History"</a>
-                <a href="/break-glass" aria-current=current("/break-glass")>"Break-glass"</a>
                 {audits.then(|| view! { <a href="/audit" aria-current=current("/audit")>"Audit"</a> })}
             </nav>
             <form class="find" role="search" method="get" action="/history">

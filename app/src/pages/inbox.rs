@@ -81,6 +81,7 @@ fn show(inbox: Inbox) -> AnyView {
             <div class="page-head">
                 <h1>"Inbox"</h1>
                 <p class="summary">{login}</p>
+                <a class="aside" href="/break-glass">"Break-glass register"</a>
             </div>
             <section aria-labelledby="waiting">
                 <h2 id="waiting">"Waiting on you" <span class="muted">{mine}</span></h2>

@@ -297,18 +297,16 @@ fn queued(page: &DeploymentPage, authority: &Authority, start_before: Option<Tim
     };
     let mut detail = bits![format!("Then {}.", plan_words(page))];
     if let Some(opens) = page.shape.opens {
-        detail = bits![
-            "Nothing holds it up from ",
-            opens,
-            format!(" on. Then {}.", plan_words(page))
-        ];
+        detail = bits!["It may go ", opens, format!(". Then {}.", plan_words(page))];
         if start_before.is_some() && !page.deployment.by_glass() {
             detail.extend(bits![
                 " It keeps its approvals, and its time to start does not run meanwhile."
             ]);
         }
     }
-    if let Some(limit) = start_before {
+    // Where that is before it may go, it is about to be put off.
+    let limit = start_before.filter(|limit| page.shape.opens.is_none_or(|opens| opens < *limit));
+    if let Some(limit) = limit {
         detail.extend(bits![" Must start ", limit, ", or the approvals lapse."]);
     }
     (headline, detail)
