@@ -1,12 +1,14 @@
 //! Read models: what a page shows, put together by the server from one read. Props of components are these and domain
 //! types.
 
+use crate::shape::{EnvironmentFreezes, Shape};
 use serde::{Deserialize, Serialize};
 use tidegate_domain::{
     Deployment, Policy, QuorumStatus, Release, Service, StateName, Timestamp,
     access::Role,
     approval::Involved,
     audit::RecordedEvent,
+    breakglass::Entry,
     catalog::{Environment, Target},
     gate::GateStatus,
     id::{DeploymentId, ReleaseId},
@@ -108,6 +110,8 @@ pub struct Inbox {
     pub mine: Vec<DeploymentSummary>,
     /// Waits for others.
     pub others: Vec<InboxItem>,
+    /// Broken glass that the viewer may review.
+    pub reviews: Vec<Entry>,
     pub now: Timestamp,
 }
 
@@ -182,6 +186,8 @@ pub struct DeploymentPage {
     /// Oldest first.
     pub events: Vec<RecordedEvent>,
     pub allowed: Allowed,
+    /// Freezes, migration, break-glass, time budget.
+    pub shape: Shape,
     pub now: Timestamp,
 }
 
@@ -203,6 +209,8 @@ pub struct ServicePage {
     pub releases: Vec<ReleaseRow>,
     pub history: Vec<DeploymentSummary>,
     pub may_request: Permission,
+    /// For each environment.
+    pub freezes: Vec<EnvironmentFreezes>,
     pub now: Timestamp,
 }
 

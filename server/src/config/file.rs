@@ -68,6 +68,11 @@ pub struct File {
     /// Named health definitions; a target names the one it is judged by.
     #[serde(default)]
     pub health: BTreeMap<String, At<super::file_health::Health>>,
+    /// By name: when nothing goes forward.
+    #[serde(default)]
+    pub freezes: BTreeMap<String, At<super::freeze::Written>>,
+    #[serde(default)]
+    pub break_glass: super::freeze::BreakGlass,
     #[serde(default)]
     pub services: Vec<Service>,
     #[serde(default)]
@@ -253,6 +258,9 @@ pub struct Service {
     pub repository: At<String>,
     /// Numeric id of the repository (`gh api repos/OWNER/NAME --jq .id`).
     pub repository_id: i64,
+    /// IANA name; what its calendar days are told by. UTC when left out.
+    #[serde(default)]
+    pub time_zone: Option<At<String>>,
     #[serde(default)]
     pub ci: Ci,
     /// By environment.

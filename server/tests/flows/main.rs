@@ -11,6 +11,7 @@ mod authority;
 mod authors;
 mod broken;
 mod exactly_once;
+mod gates;
 mod in_flight;
 mod lane;
 mod monitoring;

@@ -198,6 +198,7 @@ impl World {
             authors: Vec::new(),
             commits: Vec::new(),
             gates: Vec::new(),
+            migration: None,
         };
         self.services.register_release(&ci(), new).await.unwrap().0.id
     }
@@ -369,5 +370,6 @@ pub(crate) fn gate(name: &str, verdict: Verdict) -> NewGate {
         verdict,
         detail: None,
         url: None,
+        seconds: None,
     }
 }

@@ -58,6 +58,7 @@ pub(crate) fn catalog() -> Catalog {
             name: ServiceName::new("rag").unwrap(),
             description: "Answers from documents".to_owned(),
             repository: "acme/rag".to_owned(),
+            time_zone: "UTC".to_owned(),
             ci: CiTrust {
                 repository_id: 501,
                 refs: vec!["refs/heads/main".to_owned()],
@@ -83,6 +84,8 @@ pub(crate) fn catalog() -> Catalog {
             grant(Role::Admin, "admins"),
         ],
         smoke_allow: Vec::new(),
+        freezes: Vec::new(),
+        break_glass: vec![Role::Deployer, Role::Admin],
     }
 }
 

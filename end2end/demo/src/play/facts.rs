@@ -63,6 +63,7 @@ impl Player<'_> {
             preparation: Some(Ok(self.preparation(deployment, now)?)),
             memberships: Some(members.collect()),
             lane,
+            clearance: Default::default(),
             found: None,
             observation: cloud,
             operation,
