@@ -6,6 +6,7 @@
 
 mod check;
 mod compare;
+mod course;
 mod definition;
 mod evaluate;
 mod evaluation;

@@ -13,6 +13,7 @@ mod db;
 mod deployments;
 mod error;
 mod gates;
+mod health;
 mod history;
 mod lanes;
 mod monitors;
@@ -38,6 +39,10 @@ pub use clock::Clock;
 pub use db::{Db, PoolOptions};
 pub use deployments::Versioned;
 pub use error::{Conflict, StoreError};
+pub use health::{
+    EvaluationsQuery, HealthRetention, HealthRow, HealthWatch, KeptDefinition, Marked, NewEvaluation, RecordedQuery,
+    RecordedRow,
+};
 pub use history::HistoryQuery;
 pub use lanes::LaneSummary;
 pub use monitors::{MonitorClaim, MonitorRow};

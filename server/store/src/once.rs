@@ -47,6 +47,7 @@ pub struct Retention {
     pub monitors_millis: i64,
     /// After this, one passing and one failing run an hour are enough, and those that changed something.
     pub monitors_dense_millis: i64,
+    pub health: crate::HealthRetention,
 }
 
 impl Default for Retention {
@@ -59,6 +60,7 @@ impl Default for Retention {
             tokens_millis: HOUR,
             monitors_millis: 90 * DAY,
             monitors_dense_millis: 2 * DAY,
+            health: crate::HealthRetention::default(),
         }
     }
 }
@@ -348,6 +350,7 @@ impl Db {
             gone += tx.forget(delete, before).await?;
         }
         tx.commit().await?;
+        gone += self.thin_health(keep.health).await?;
         Ok(gone)
     }
 }

@@ -29,6 +29,7 @@ mod changes;
 mod claims;
 mod deployments;
 mod given;
+mod health;
 mod history;
 mod links;
 mod monitors;
