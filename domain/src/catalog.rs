@@ -10,7 +10,7 @@ pub use engine::{
 use crate::{
     access::Role,
     freeze::Freeze,
-    health::HealthDefinition,
+    health::{HealthDefinition, Values},
     name::{EnvironmentName, ServiceName, TeamSlug},
     policy::Policy,
     smoke::{Monitor, Verification},
@@ -83,6 +83,8 @@ pub struct Target {
     pub deadline_seconds: i64,
     /// How its health is judged while it is deployed to. `None`: by AWS alone.
     pub health: Option<HealthDefinition>,
+    /// What placeholders in the definition's queries stand for here, besides what the engine knows.
+    pub placeholders: Values,
     /// How a deployment is verified; `None`: by the engine's own word alone.
     pub verify: Option<Verification>,
     /// What watches it between deployments.

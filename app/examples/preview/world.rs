@@ -153,6 +153,7 @@ fn target(service: &str, environment: &str, traffic: TrafficPlan, policy: Policy
         policy,
         deadline_seconds: 3600,
         health: None,
+        placeholders: std::collections::BTreeMap::new(),
         verify: None,
         monitor: None,
     }
@@ -486,6 +487,7 @@ impl<'a> Flow<'a> {
             ballot: self.ballot(),
             revision,
             engine: self.engine.clone(),
+            health: None,
             memberships,
         };
         let operation = OperationId::from_uuid(uuid(4, self.record.deployment.id.uuid().as_u128() % 9973));

@@ -67,6 +67,7 @@ const fn drawing(kind: EventKind) -> (Icon, Meaning) {
         K::DeploymentQueued => (Icon::Queue, Meaning::Quiet),
         K::DeploymentStarted => (Icon::Go, Meaning::Moving),
         K::CloudIntended | K::CloudConcluded | K::CloudProgressed => (Icon::Cloud, Meaning::Quiet),
+        K::HealthJudged => (Icon::Search, Meaning::Quiet),
         K::DeploymentHeld => (Icon::Hand, Meaning::Waiting),
         K::DeploymentResumed => (Icon::Go, Meaning::Moving),
         K::RollbackRequested | K::RollbackStarted => (Icon::Back, Meaning::Moving),
@@ -165,6 +166,18 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
         }
         K::CloudConcluded => concluded(data),
         K::CloudProgressed => progressed(data),
+        K::HealthJudged => {
+            let what = match text(data, "outcome") {
+                Some("healthy") => "finds it healthy",
+                Some("pending") => "begins to judge its health",
+                Some("alert") => "finds something odd",
+                Some("hold") => "doubts its health",
+                Some("roll_back") => "finds it unhealthy",
+                _ => "judges its health",
+            };
+            let why = text(data, "why").filter(|_| text(data, "outcome") != Some("pending"));
+            (what.to_owned(), why.map(str::to_owned))
+        }
         K::DeploymentHeld => (
             format!(
                 "holds it for people to look: {}",

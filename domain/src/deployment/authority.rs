@@ -6,6 +6,7 @@ use crate::{
     approval::{self, Approval, Involved, Membership, Voided},
     audit::{AuditEvent, EventKind},
     catalog::Engine,
+    health::HealthDefinition,
     name::TeamSlug,
     policy::Policy,
     revision::Revision,
@@ -30,6 +31,8 @@ pub struct StartEvidence {
     pub revision: Revision,
     /// Where it goes: what [`Revision::task_definition`] was computed for.
     pub engine: Engine,
+    /// What it is judged by: what [`Revision::health_definition`] is the version of.
+    pub health: Option<HealthDefinition>,
     /// Of every approver; may be empty where nobody had to approve.
     pub memberships: Vec<Membership>,
 }

@@ -10,6 +10,7 @@ mod overriding;
 mod recovery;
 mod run;
 mod transition;
+mod watch;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -25,6 +26,7 @@ pub use run::{
     Progress, Run, StopRequest, Unanswered,
 };
 pub use transition::{Applied, InvalidTransition, Refusal, Transition};
+pub use watch::{Finding, Judgement, Watch};
 
 use crate::{
     access::Actor,

@@ -1,8 +1,9 @@
 //! What is known of a deployment that the cloud carries out: every call intended, and everything observed.
 
-use super::RollbackCause;
+use super::{RollbackCause, Watch};
 use crate::{
     catalog::Engine,
+    health::Course,
     id::{ApprovalId, BreakGlassId, OperationId},
     name::PersonRef,
     revision::Revision,
@@ -53,6 +54,12 @@ pub struct Run {
     /// Rules whose hold a person answered with "continue": they do not hold this deployment again.
     #[serde(default)]
     pub waived: Vec<String>,
+    /// When the new version began to take traffic, and when it had all of it, as far as was seen.
+    #[serde(default)]
+    pub course: Option<Course>,
+    /// `None`: AWS alone watches.
+    #[serde(default)]
+    pub watch: Option<Watch>,
     /// What people were warned of, each once.
     pub concerns: Vec<Concern>,
 }

@@ -11,6 +11,7 @@ mod running;
 #[cfg(test)]
 mod tests;
 mod waiting;
+mod watch;
 
 use crate::{
     approval::{self, Involved, Membership},
@@ -30,6 +31,7 @@ pub use clearance::{Clearance, Closure, Standing, closed, closed_words};
 use deploying::deploying;
 use running::starting;
 use waiting::waiting;
+pub use watch::{HealthFacts, health_is_due};
 
 /// How long a waiting deployment is left alone before it is looked at again.
 const LOOK_AGAIN_MILLIS: i64 = 20 * SECOND;
@@ -101,6 +103,8 @@ pub struct Facts {
     pub found: Option<Found>,
     /// `None`: the cloud could not be asked.
     pub observation: Option<Observation>,
+    /// `None`: no evaluation is due.
+    pub health: Option<HealthFacts>,
     /// A fresh id, used if the deployment starts now.
     pub operation: OperationId,
     /// How long a call may stay unfound before it is taken as never made, in milliseconds.

@@ -236,6 +236,7 @@ fn queued(deployment: &Deployment, target: &TargetFacts, revision: Revision, fac
             ballot,
             revision,
             engine: target.engine.clone(),
+            health: target.health.clone(),
             memberships: facts.memberships.clone().unwrap_or_default(),
         }),
         deadline: now.plus_seconds(target.deadline_seconds),

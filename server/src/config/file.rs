@@ -305,6 +305,9 @@ pub struct Target {
     /// Name of a health definition: `standard`, or one of this file. Left out: AWS alone watches. Part of what is approved.
     #[serde(default)]
     pub health: Option<At<String>>,
+    /// What placeholders in its queries stand for, besides what the engine knows: `load_balancer = "app/acme/50dc6c495c0c9188"`.
+    #[serde(default)]
+    pub placeholders: BTreeMap<String, At<String>>,
     /// `all-at-once`, `canary 10% 5m`, `linear 10% 1m`, `steps 10% 5m, 50% 3m`. An engine refuses what it cannot run
     /// exactly.
     #[serde(default)]

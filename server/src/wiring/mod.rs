@@ -26,7 +26,8 @@ use std::{
     time::Duration,
 };
 use tidegate_adapters::{
-    ActionsOidc, Aws, AwsOptions, EcsCodedeploy, Github, GithubClient, GithubOauth, GithubOptions, OauthOptions,
+    ActionsOidc, Aws, AwsOptions, CloudWatch, EcsCodedeploy, Github, GithubClient, GithubOauth, GithubOptions,
+    OauthOptions, Prometheus, PrometheusOptions, Sources,
     probe::{HttpProber, SystemResolver},
 };
 use tidegate_domain::catalog::EngineKind;
@@ -38,6 +39,7 @@ use url::Url;
 type Failure = Box<dyn std::error::Error>;
 
 const GITHUB_PATIENCE: Duration = Duration::from_secs(8);
+const METRICS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs the server until SIGTERM or SIGINT. SIGHUP reloads the configuration.
 ///
@@ -120,7 +122,7 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
     )?;
     let sessions = parts.sessions.clone();
     let state = HttpState::new(parts)?;
-    let worker = worker(&db, &catalog, github, &settings).await;
+    let worker = worker(&db, &catalog, github, &settings, &secrets).await?;
     let monitors = monitors(&db, &catalog);
     let listener = tokio::net::TcpListener::bind(listen)
         .await
@@ -201,13 +203,30 @@ fn parts(
     })
 }
 
-async fn worker(db: &Db, catalog: &CatalogHandle, github: Arc<dyn Github>, settings: &Settings) -> Reconciler {
+async fn worker(
+    db: &Db,
+    catalog: &CatalogHandle,
+    github: Arc<dyn Github>,
+    settings: &Settings,
+    secrets: &Secrets,
+) -> Result<Reconciler, Failure> {
     let aws = Aws::connect(AwsOptions {
         region: Some(settings.region.clone()),
         ..AwsOptions::default()
     })
     .await;
-    let engines = Engines::default().with(EngineKind::EcsCodedeploy, EcsCodedeploy::new(aws));
+    let engines = Engines::default().with(EngineKind::EcsCodedeploy, EcsCodedeploy::new(aws.clone()));
+    let prometheus = settings.prometheus.clone().map(|url| {
+        Prometheus::new(PrometheusOptions {
+            url,
+            token: secrets.prometheus_token.clone(),
+            timeout: METRICS_WITHIN,
+        })
+    });
+    let metrics = Sources {
+        cloudwatch: CloudWatch::new(aws),
+        prometheus: prometheus.transpose()?,
+    };
     let seconds = |count: i64| Duration::from_secs(u64::try_from(count).unwrap_or_default());
     let options = Options {
         lease: seconds(settings.worker.lease_seconds),
@@ -215,7 +234,14 @@ async fn worker(db: &Db, catalog: &CatalogHandle, github: Arc<dyn Github>, setti
         concurrency: settings.worker.concurrency,
         ..Options::new(uuid::Uuid::now_v7().to_string())
     };
-    Reconciler::new(db.clone(), catalog.clone(), engines, github, options)
+    Ok(Reconciler::new(
+        db.clone(),
+        catalog.clone(),
+        engines,
+        github,
+        Arc::new(metrics),
+        options,
+    ))
 }
 
 fn monitors(db: &Db, catalog: &CatalogHandle) -> Monitors {

@@ -33,6 +33,7 @@ mod attend;
 mod budget;
 mod calls;
 mod enrich;
+mod health;
 mod lease;
 mod monitors;
 mod observe;

@@ -64,6 +64,7 @@ impl Inner {
             clearance: clearance(&self.db, &catalog, deployment, &lineage.release).await?,
             found: None,
             observation: None,
+            health: None,
             operation: OperationId::from_uuid(fresh_id(now)),
             settle_millis: self.settle_millis(deployment),
         };
@@ -82,13 +83,16 @@ impl Inner {
             {
                 facts.preparation = Some(Err(blocker));
             }
-            facts.involved = lineage.involved;
+            facts.involved.clone_from(&lineage.involved);
         }
         if needs.memberships && target.is_some() && !policy.is_automatic() {
             facts.memberships = self.memberships(&catalog.organisation, deployment, &policy).await?;
         }
         if needs.cloud {
             facts.observation = self.look(&order, deployment, now).await;
+        }
+        if let Some(run) = deployment.run().filter(|run| plan::health_is_due(run, now)) {
+            facts.health = self.read_health(deployment, run, &order, &lineage, target, now).await?;
         }
         if let (Some((kind, since)), Some(run)) = (needs.find, deployment.run()) {
             facts.found = self.find(&order, run, kind, since).await;

@@ -291,6 +291,7 @@ fn target(environment: EnvironmentName, policy: Policy) -> Target {
         policy,
         deadline_seconds: 1_800,
         health: None,
+        placeholders: std::collections::BTreeMap::new(),
         verify: None,
         monitor: None,
     }

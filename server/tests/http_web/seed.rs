@@ -38,6 +38,7 @@ pub(crate) fn catalog() -> Catalog {
         },
         deadline_seconds: 3600,
         health: None,
+        placeholders: std::collections::BTreeMap::new(),
         verify: None,
         monitor: None,
     };

@@ -5,6 +5,7 @@ mod in_flight;
 mod life;
 mod shape;
 mod walks;
+mod watched;
 
 use super::*;
 use crate::{
@@ -115,6 +116,7 @@ fn facts() -> Facts {
         clearance: Clearance::default(),
         found: None,
         observation: None,
+        health: None,
         operation: OperationId::from_uuid(Uuid::from_u128(9)),
         settle_millis: 60 * SECOND,
     }

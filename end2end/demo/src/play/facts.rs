@@ -66,6 +66,7 @@ impl Player<'_> {
             clearance: Default::default(),
             found: None,
             observation: cloud,
+            health: None,
             operation,
             settle_millis: 60_000,
         })

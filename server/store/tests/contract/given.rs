@@ -120,6 +120,8 @@ pub(crate) fn turned(deployment: &Deployment, name: StateName, at: i64) -> Deplo
         stop: None,
         hold: None,
         waived: Vec::new(),
+        course: None,
+        watch: None,
         concerns: Vec::new(),
     };
     let state = match name {
