@@ -4,6 +4,7 @@
 
 #[path = "../acme/mod.rs"]
 mod acme;
+mod watching;
 mod world;
 
 mod approving;
