@@ -156,6 +156,17 @@ pub struct Allowed {
     pub roll_back: Permission,
 }
 
+/// A release that succeeded in the same place before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    pub release: ReleaseId,
+    pub label: String,
+    pub title: Option<String>,
+    pub ran_since: Timestamp,
+    /// Why it cannot simply come back.
+    pub refused: Option<String>,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeploymentPage {
     pub deployment: Deployment,
@@ -171,6 +182,8 @@ pub struct DeploymentPage {
     /// What ran before, as far as Tidegate knows.
     pub previous: Option<DeploymentSummary>,
     pub previous_release: Option<Release>,
+    /// What a finished one can go back to, newest first.
+    pub earlier: Vec<Earlier>,
     /// What this one brings on top of the previous release; newest first.
     pub commits: Vec<Commit>,
     /// GitHub's page of the comparison.

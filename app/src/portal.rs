@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tidegate_domain::{
     Actor,
-    id::{BreakGlassId, DeploymentId},
+    id::{BreakGlassId, DeploymentId, ReleaseId},
     name::ServiceName,
     revision::RevisionHash,
 };
@@ -61,6 +61,14 @@ pub trait Portal: Send + Sync + 'static {
     async fn resume(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<(), PortalError>;
     /// In flight: stops it and goes back. Succeeded: a new deployment of the release before it, whose id is returned.
     async fn roll_back(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<DeploymentId, PortalError>;
+    /// The same of one that succeeded, to any release that succeeded there before.
+    async fn roll_back_to(
+        &self,
+        actor: &Actor,
+        id: DeploymentId,
+        to: ReleaseId,
+        reason: String,
+    ) -> Result<DeploymentId, PortalError>;
 
     /// Lets this deployment through one occurrence of the freeze of that name.
     async fn override_freeze(

@@ -17,7 +17,7 @@ use tidegate_domain::{
     breakglass::Check,
     budget::Budget,
     deployment::{Ballot, Transition},
-    id::{ApprovalId, BreakGlassId, DeploymentId},
+    id::{ApprovalId, BreakGlassId, DeploymentId, ReleaseId},
     name::{EnvironmentName, ServiceName},
     revision::RevisionHash,
 };
@@ -249,6 +249,7 @@ fn page(world: &World, record: &Record) -> DeploymentPage {
         gates: world.gates_of(&release, &policy),
         quorum: quorum(world, record),
         previous: previous.map(|previous| world.summary(previous)),
+        earlier: Vec::new(),
         previous_release: previous.map(|previous| world.releases[previous.release].clone()),
         commits: if it.is_rollback() {
             Vec::new()
@@ -583,6 +584,16 @@ impl Portal for Sample {
             })
         })?;
         Ok(id)
+    }
+
+    async fn roll_back_to(
+        &self,
+        actor: &Actor,
+        id: DeploymentId,
+        _: ReleaseId,
+        reason: String,
+    ) -> Result<DeploymentId, PortalError> {
+        self.roll_back(actor, id, reason).await
     }
 
     async fn override_freeze(&self, _: &Actor, _: DeploymentId, _: String, _: String) -> Result<(), PortalError> {

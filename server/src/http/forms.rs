@@ -337,9 +337,15 @@ pub(crate) async fn roll_back(
     };
     let rolled_back = async {
         let reason = fields.required("reason", "say why it is rolled back")?;
-        session::services(&state, &current.known)
-            .roll_back(&current.known.actor(), id, reason)
-            .await
+        let services = session::services(&state, &current.known);
+        let actor = current.known.actor();
+        match fields.optional("release") {
+            None => services.roll_back(&actor, id, reason).await,
+            Some(text) => {
+                let to = text.parse().map_err(|error| invalid("release", &error))?;
+                services.roll_back_to(&actor, id, to, reason).await
+            }
+        }
     };
     match rolled_back.await {
         Ok(going) => lead(&state, &current, &page_of(going), done("Rollback asked for")).await,

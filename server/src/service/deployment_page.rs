@@ -65,6 +65,7 @@ impl Services {
             events: self.db().audit_of(id).await.map_err(errors::portal)?,
             allowed: self.allowed(actor, &deployment, &lineage, &catalog).await?,
             previous: lineage.previous.as_ref().map(|previous| summary(previous, &catalog)),
+            earlier: self.earlier(&deployment).await?,
             previous_release: lineage.previous_release,
             commits: lineage.commits,
             involved: lineage.involved,

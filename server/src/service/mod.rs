@@ -11,6 +11,7 @@ pub(crate) mod clearance;
 mod configuration;
 mod decide;
 mod deployment_page;
+mod earlier;
 mod errors;
 mod gates;
 pub mod health;

@@ -7,7 +7,7 @@ use tidegate_app::{
     portal::{Portal, PortalError},
     shape::{NewBreakGlass, NewReview, Register},
 };
-use tidegate_domain::{Actor, BreakGlassId, DeploymentId, RevisionHash, ServiceName};
+use tidegate_domain::{Actor, BreakGlassId, DeploymentId, ReleaseId, RevisionHash, ServiceName};
 
 #[async_trait]
 impl Portal for Services {
@@ -65,8 +65,18 @@ impl Portal for Services {
         self.resume_deployment(actor, id, reason).await
     }
 
+    async fn roll_back_to(
+        &self,
+        actor: &Actor,
+        id: DeploymentId,
+        to: ReleaseId,
+        reason: String,
+    ) -> Result<DeploymentId, PortalError> {
+        self.roll_back_deployment(actor, id, Some(to), reason).await
+    }
+
     async fn roll_back(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<DeploymentId, PortalError> {
-        self.roll_back_deployment(actor, id, reason).await
+        self.roll_back_deployment(actor, id, None, reason).await
     }
     async fn override_freeze(
         &self,

@@ -7,7 +7,7 @@ use super::{
 };
 use tidegate_app::portal::PortalError;
 use tidegate_domain::{
-    Action, Actor, Deployment, DeploymentId, State, StateName,
+    Action, Actor, Deployment, DeploymentId, ReleaseId, State, StateName,
     deployment::{Kind, RollbackCause, Transition, Waivers},
 };
 
@@ -16,6 +16,7 @@ impl Services {
         &self,
         actor: &Actor,
         id: DeploymentId,
+        to: Option<ReleaseId>,
         reason: String,
     ) -> Result<DeploymentId, PortalError> {
         let deployment = self.load(id).await?;
@@ -23,6 +24,11 @@ impl Services {
         let by = person(actor, Action::RollBack)?.clone();
         let reason = reason_given(&reason)?;
         if deployment.state.name().is_in_flight() {
+            if to.is_some() {
+                return Err(PortalError::Conflict(
+                    "it is in flight: it goes back to what ran before it, or on to its end".to_owned(),
+                ));
+            }
             self.change(&deployment, |deployment, _| {
                 may_stop(deployment)?;
                 Ok(Transition::RequestStop {
@@ -36,10 +42,13 @@ impl Services {
             .await?;
             return Ok(id);
         }
-        let before = self.to_go_back_to(&deployment).await??;
+        let back_to = match to {
+            Some(release) => self.chosen(&deployment, release).await?,
+            None => self.to_go_back_to(&deployment).await??.release,
+        };
         let release = self
             .db()
-            .release(before.release)
+            .release(back_to)
             .await
             .map_err(errors::portal)?
             .ok_or_else(super::releases::no_release)?;
@@ -65,6 +74,28 @@ impl Services {
             state: State::Requested { blocked: Vec::new() },
         })
         .await
+    }
+
+    /// The release that a person chose, if it may come back.
+    async fn chosen(&self, deployment: &Deployment, release: ReleaseId) -> Result<ReleaseId, PortalError> {
+        self.release_before(deployment).await??;
+        let earlier = self.earlier(deployment).await?;
+        let Some(chosen) = earlier.into_iter().find(|one| one.release == release) else {
+            return Err(errors::invalid(
+                "release",
+                format!(
+                    "did not succeed in {} before this deployment: choose one that did",
+                    deployment.environment
+                ),
+            ));
+        };
+        match chosen.refused {
+            Some(why) => Err(PortalError::Conflict(format!(
+                "{} cannot simply come back: {why}. In an incident, break the glass",
+                chosen.label
+            ))),
+            None => Ok(chosen.release),
+        }
     }
 
     /// The deployment whose release a rollback of this finished one would bring back, or why there is none. The outer

@@ -157,3 +157,40 @@ async fn a_person_goes_back_to_the_release_before(#[case] base: Base) {
     let cell = home.rows[0].cells[1].as_ref().unwrap();
     assert_eq!(cell.current.as_ref().unwrap().label, "sha-1111111");
 }
+
+#[rstest]
+#[case::on_sqlite(Base::Sqlite)]
+#[case::on_postgres(Base::Postgres)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_goes_back_to_any_release_that_succeeded_before_and_to_no_other(#[case] base: Base) {
+    let world = World::new(base).await;
+    let mut done = Vec::new();
+    for tag in ["sha-1111111", "sha-2222222", "sha-3333333"] {
+        let id = world.request(world.release(tag).await, staging()).await;
+        done.push(world.rests(id).await);
+    }
+    let newest = done[2].id;
+    let page = world.services.deployment(&person(BEN), newest).await.unwrap();
+    let offered: Vec<&str> = page.earlier.iter().map(|one| one.label.as_str()).collect();
+    assert_eq!(offered, ["sha-2222222", "sha-1111111"]);
+    let never = world.release("sha-4444444").await;
+    let refused = world
+        .services
+        .roll_back_to(&person(BEN), newest, never, "why not".to_owned())
+        .await
+        .unwrap_err();
+    assert!(
+        refused.to_string().contains("did not succeed in staging before"),
+        "{refused}"
+    );
+    let back = world
+        .services
+        .roll_back_to(&person(BEN), newest, done[0].release, "both are wrong".to_owned())
+        .await
+        .unwrap();
+    let back = world.rests(back).await;
+    assert_eq!(
+        (back.state.name(), back.label.as_str(), &back.digest),
+        (StateName::Succeeded, "sha-1111111", &done[0].digest)
+    );
+}

@@ -349,6 +349,33 @@ const GO_BACK: Act = Act {
     icon: Icon::Back,
 };
 
+/// Which release to go back to; the one before, unless another is chosen.
+fn earlier(page: &DeploymentPage) -> Option<impl IntoView + use<>> {
+    let options = page
+        .earlier
+        .iter()
+        .map(|one| {
+            let mut words = one.label.clone();
+            if let Some(title) = &one.title {
+                words.push_str(" · ");
+                words.push_str(title);
+            }
+            if one.refused.is_some() {
+                words.push_str(" (past a contract)");
+            }
+            view! { <option value=one.release.to_string() disabled=one.refused.is_some()>{words}</option> }
+        })
+        .collect::<Vec<_>>();
+    (page.earlier.len() > 1).then(|| {
+        view! {
+            <label class="field">
+                <span>"Release"</span>
+                <select name="release">{options}</select>
+            </label>
+        }
+    })
+}
+
 fn with_reason(page: &DeploymentPage, visitor: &Visitor, act: &'static Act) -> AnyView {
     let typed = visitor.flash.as_ref().and_then(|flash| flash.typed(act.path, "reason"));
     view! {
@@ -357,6 +384,7 @@ fn with_reason(page: &DeploymentPage, visitor: &Visitor, act: &'static Act) -> A
                 {icon(act.icon)} {act.opens} {act.key.map(|key| view! { <kbd aria-hidden="true">{key}</kbd> })}
             </summary>
             <form method="post" action=format!("/deployments/{}/{}", page.deployment.id, act.path) data-keep="">
+                {(act.does == GO_BACK.does).then(|| earlier(page))}
                 {text_area(format!("{}-reason", act.path), "reason", act.label, act.hint, true, typed)}
                 <button class="button danger wide">{act.does}</button>
             </form>

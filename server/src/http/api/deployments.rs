@@ -2,7 +2,9 @@
 
 use super::{
     extract::{Caller, Confirmed, Filters, JsonBody, given, id, member},
-    model::{ApprovalGiven, DeploymentDetail, DeploymentList, DeploymentRequest, DeploymentState, Reason, Story},
+    model::{
+        ApprovalGiven, DeploymentDetail, DeploymentList, DeploymentRequest, DeploymentState, GoBack, Reason, Story,
+    },
     once::{Call, Done, json},
 };
 use crate::{
@@ -400,7 +402,8 @@ pub(crate) async fn resume(
         .await
 }
 
-/// Rolls back. One in flight is stopped; for one that succeeded, a new deployment of the release before it is returned.
+/// Rolls back. One in flight is stopped; for one that succeeded, a new deployment of the release before it, or of
+/// another that succeeded there before, is returned.
 #[utoipa::path(
     post,
     path = "/api/v1/deployments/{id}/roll-back",
@@ -409,7 +412,7 @@ pub(crate) async fn resume(
         ("id" = String, Path, description = "Id of a deployment", format = "uuid"),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
     ),
-    request_body = Reason,
+    request_body = GoBack,
     responses(
         (status = 200, description = "The deployment that goes back", body = DeploymentDetail),
         (status = 400, description = "Not JSON", body = Problem, content_type = "application/problem+json"),
@@ -428,7 +431,7 @@ pub(crate) async fn roll_back(
     caller: Caller,
     Path(deployment): Path<String>,
     headers: HeaderMap,
-    body: JsonBody<Reason>,
+    body: JsonBody<GoBack>,
 ) -> Response {
     let given = body.value;
     let call = Call {
@@ -441,7 +444,13 @@ pub(crate) async fn roll_back(
     };
     let work = async |services: Services| {
         let id: DeploymentId = id(&deployment, "deployment")?;
-        let going = services.roll_back(&caller.actor, id, given.reason).await?;
+        let going = match &given.release {
+            None => services.roll_back(&caller.actor, id, given.reason).await?,
+            Some(text) => {
+                let to = super::extract::member("release", text)?;
+                services.roll_back_to(&caller.actor, id, to, given.reason).await?
+            }
+        };
         Ok(done(going, StatusCode::OK))
     };
     call.once(work, async |id| shown(&state, &caller.actor, &id).await)

@@ -134,6 +134,18 @@ pub(crate) struct ApprovalGiven {
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct GoBack {
+    /// For those who read the history.
+    #[schema(min_length = 1, max_length = 1000)]
+    pub(crate) reason: String,
+    /// A release that succeeded there before; the one before this when left out. Only of a deployment that succeeded.
+    #[schema(format = "uuid")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) release: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Reason {
     /// For those who read the history.
     #[schema(min_length = 1, max_length = 1000)]

@@ -12,7 +12,7 @@ pub(crate) use catalogue::{
     Story,
 };
 pub(crate) use deployment::{
-    ApprovalGiven, DeploymentList, DeploymentRequest, DeploymentShape, DeploymentState, Reason,
+    ApprovalGiven, DeploymentList, DeploymentRequest, DeploymentShape, DeploymentState, GoBack, Reason,
 };
 pub(crate) use detail::{DeploymentDetail, QuorumRule};
 pub(crate) use gates::{
