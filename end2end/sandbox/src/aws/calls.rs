@@ -52,6 +52,11 @@ pub(crate) struct Call {
     pub status: Option<u16>,
     pub error: Option<String>,
     pub response: Option<Value>,
+    /// The bodies as they were on the wire, of a protocol that is not JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_body: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_body: Option<String>,
     /// Whether the control API had a hand in the wording of the answer, so that it may say what
     /// the real service never does.
     pub forged: bool,
@@ -129,6 +134,8 @@ impl CallLog {
             status: None,
             error: None,
             response: None,
+            request_body: None,
+            response_body: None,
             forged: false,
             faults: Vec::new(),
         });

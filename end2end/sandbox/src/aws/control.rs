@@ -18,6 +18,7 @@ use super::{
         ending,
         model::{EVENTS, Group, PlannedFailure},
     },
+    control_services,
     faults::{Fault, Placed},
     model::{Account, Timings},
     protocol::plain,
@@ -42,7 +43,8 @@ pub(crate) fn router(aws: Aws) -> Router {
         .route("/faults/{id}", get(get_fault).delete(delete_fault))
         .route("/faults/{id}/release", post(release_fault))
         .route("/faults/{id}/wait", get(wait_for_fault))
-        .with_state(aws)
+        .with_state(aws.clone())
+        .merge(control_services::router(aws))
 }
 
 async fn seed_account(State(aws): State<Aws>, Json(seed): Json<Seed>) -> Result<Json<Value>, Refused> {

@@ -1,4 +1,4 @@
-//! AWS: CodeDeploy, ECS and ECR behind one endpoint, as the SDKs are pointed at one.
+//! AWS: CodeDeploy, ECS, ECR and Elastic Load Balancing behind one endpoint, as the SDKs are pointed at one.
 //!
 //! A request is recognised by its protocol, logged, struck by a fault if one is in place,
 //! and performed on the account at the present virtual time. It is performed in a task of
@@ -7,12 +7,17 @@
 mod calls;
 mod codedeploy;
 mod control;
+mod control_services;
 mod ecr;
 mod ecs;
+mod elbv2;
 mod faults;
 mod model;
 mod protocol;
+mod query;
 mod seed;
+mod seed_elb;
+mod seed_services;
 
 use std::{
     path::Path,
@@ -82,6 +87,7 @@ impl Aws {
     fn account(&self) -> MutexGuard<'_, Account> {
         let mut account = self.account.lock().unwrap_or_else(PoisonError::into_inner);
         codedeploy::life::advance(&mut account, self.clock.now());
+        ecs::advance(&mut account, self.clock.now());
         account
     }
 
@@ -93,6 +99,7 @@ impl Aws {
             Some(Service::CodeDeploy) => codedeploy::call(&mut account, now, &target.operation, body),
             Some(Service::Ecs) => ecs::call(&mut account, now, &target.operation, body),
             Some(Service::Ecr) => ecr::call(&account, &target.operation, body),
+            Some(Service::ElbV2) => elbv2::call(&mut account, &target.operation, body),
             None => Err(AwsError::unknown_operation()),
         };
         let answer = answer.map(without_nulls);
@@ -188,7 +195,7 @@ async fn answer(State(aws): State<Aws>, ConnectInfo(switch): ConnectInfo<ResetSw
     };
     let recognised = PROTOCOLS
         .iter()
-        .find_map(|protocol| Some((*protocol, protocol.recognise(&head)?)));
+        .find_map(|protocol| Some((*protocol, protocol.recognise_whole(&head, &body)?)));
     let Some((protocol, target)) = recognised else {
         return unrecognised(&aws, &head, &body);
     };
@@ -234,6 +241,10 @@ async fn process(
         shown,
         &head.headers,
     );
+    if protocol.records_bodies() {
+        let text = String::from_utf8_lossy(&body).into_owned();
+        aws.calls.update(number, |call| call.request_body = Some(text));
+    }
     let signed = head.headers.contains_key(header::AUTHORIZATION);
     let reply = match decoded {
         _ if !signed => Reply::Answer(Err(AwsError::missing_authentication())),
@@ -242,7 +253,12 @@ async fn process(
     };
     match reply {
         Reply::Answer(answer) => {
-            let wire = protocol.encode(&answer);
+            let answer = answer.map_err(|error| protocol.rename(error));
+            let wire = protocol.encode_for(&target.operation, &answer);
+            if protocol.records_bodies() {
+                let text = String::from_utf8_lossy(&wire.body).into_owned();
+                aws.calls.update(number, |call| call.response_body = Some(text));
+            }
             aws.calls.answered(number, wire.status.as_u16(), &answer.map(plain));
             Some((wire.status, wire.headers, wire.body))
         }
@@ -260,7 +276,7 @@ async fn process(
 fn respond(status: StatusCode, mut headers: HeaderMap, body: Bytes) -> Response {
     let id = uuid::Uuid::now_v7().to_string();
     if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert("x-amzn-requestid", id);
+        headers.entry("x-amzn-requestid").or_insert(id);
     }
     (status, headers, body).into_response()
 }

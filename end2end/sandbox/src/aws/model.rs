@@ -8,9 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::codedeploy::{
-    config::DeploymentConfig,
-    model::{Deployment, Group},
+use super::{
+    codedeploy::{
+        config::DeploymentConfig,
+        model::{Deployment, Group},
+    },
+    ecs::model::{Controller, Managed, Sick},
+    elbv2::model::LoadBalancing,
 };
 
 /// Everything the account holds. Deployments are kept in the order of their creation.
@@ -34,6 +38,9 @@ pub(crate) struct Account {
     pub deployments: Vec<Deployment>,
     /// Names of the CloudWatch alarms that are in the state ALARM.
     pub alarms: BTreeSet<String>,
+    pub load_balancing: LoadBalancing,
+    /// What is wrong with the tasks of a task definition, by its ARN.
+    pub sick: BTreeMap<String, Sick>,
     /// Times between two steps of a deployment, in virtual seconds.
     pub timings: Timings,
 }
@@ -57,6 +64,12 @@ pub(crate) struct Timings {
     pub rollback_event: f64,
     /// How long a drained task set stays visible.
     pub drain: f64,
+    /// From a task being started to it running, where CodeDeploy does not deploy.
+    pub task_start: f64,
+    /// From a task running to it being healthy, or known not to be.
+    pub task_health: f64,
+    /// Each lifecycle stage of a deployment by ECS, besides what happens in it.
+    pub stage: f64,
 }
 
 impl Default for Timings {
@@ -71,6 +84,9 @@ impl Default for Timings {
             stop: 2.0,
             rollback_event: 1.0,
             drain: 30.0,
+            task_start: 30.0,
+            task_health: 30.0,
+            stage: 1.0,
         }
     }
 }
@@ -83,9 +99,11 @@ pub(crate) struct EcsService {
     pub desired: i64,
     pub container: String,
     pub port: i64,
-    pub code_deploy: bool,
+    pub controller: Controller,
     pub target_groups: [String; 2],
+    /// Those that CodeDeploy makes.
     pub task_sets: Vec<TaskSet>,
+    pub managed: Managed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -199,6 +217,8 @@ impl Account {
             configs: DeploymentConfig::predefined(),
             deployments: Vec::new(),
             alarms: BTreeSet::new(),
+            load_balancing: LoadBalancing::default(),
+            sick: BTreeMap::new(),
             timings: Timings::default(),
         }
     }

@@ -11,14 +11,31 @@ pub(crate) trait Protocol: std::fmt::Debug + Sync {
     fn name(&self) -> &'static str;
     /// The service and operation, or `None` if the request is not of this protocol.
     fn recognise(&self, head: &Parts) -> Option<Target>;
+    /// The same for a protocol whose bodies name the operation.
+    fn recognise_whole(&self, head: &Parts, _: &Bytes) -> Option<Target> {
+        self.recognise(head)
+    }
     /// Reads a body, in the encoding that the headers of its request name.
     fn decode(&self, headers: &HeaderMap, body: &Bytes) -> Result<Value, AwsError>;
     /// Writes an answer; each time in it is marked by [`epoch`], for the protocol to write in its own way.
     fn encode(&self, answer: &Result<Value, AwsError>) -> Wire;
+    /// The same for a protocol whose answers name the operation.
+    fn encode_for(&self, _: &str, answer: &Result<Value, AwsError>) -> Wire {
+        self.encode(answer)
+    }
+    /// An error that any service may answer with, under the name that it has in this protocol.
+    fn rename(&self, error: AwsError) -> AwsError {
+        error
+    }
+    /// Whether a record holds the bodies as they were on the wire, for there to be more in them
+    /// than what was understood.
+    fn records_bodies(&self) -> bool {
+        false
+    }
 }
 
 /// Every protocol spoken here. A request belongs to the first that recognises it.
-pub(crate) static PROTOCOLS: &[&dyn Protocol] = &[&AwsJson11];
+pub(crate) static PROTOCOLS: &[&dyn Protocol] = &[&AwsJson11, &super::query::AwsQuery];
 
 /// The AWS services that answer here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -27,6 +44,7 @@ pub(crate) enum Service {
     CodeDeploy,
     Ecs,
     Ecr,
+    ElbV2,
 }
 
 /// What a request asks for.
@@ -175,7 +193,7 @@ pub(crate) fn input<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, Aw
 }
 
 /// The one member of an object that stands for a time.
-const TIME: &str = "\u{0}epoch seconds";
+pub(crate) const TIME: &str = "\u{0}epoch seconds";
 
 /// Seconds since 1970 with milliseconds.
 pub(crate) fn seconds(time: jiff::Timestamp) -> f64 {

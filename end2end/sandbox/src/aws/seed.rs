@@ -1,6 +1,8 @@
 //! What the control API puts into the account: everything that, in a real one, Terraform and
 //! CI put there. Seeding twice with the same names keeps what is there and adds what is new.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
@@ -10,10 +12,15 @@ use super::{
         config::{DeploymentConfig, Platform, Routing},
         model::{Alarm, Alarms, AutoRollback, Group, RollbackEvent},
     },
-    ecs,
+    ecs::{
+        self,
+        model::{Controller, Sick},
+    },
     model::{
         Account, Application, At, EcsService, Finding, Image, Repository, TaskSet, TaskSetStatus, Timings, digest,
     },
+    seed_elb::{self, RuleName, SeedBalancer, SeedTargetGroup},
+    seed_services,
 };
 
 /// The body of `POST /aws/seed`. Every list may be left out.
@@ -26,7 +33,11 @@ pub(crate) struct Seed {
     clusters: Vec<String>,
     repositories: Vec<SeedRepository>,
     images: Vec<Push>,
+    target_groups: Vec<SeedTargetGroup>,
+    load_balancers: Vec<SeedBalancer>,
     services: Vec<SeedService>,
+    /// Task definitions whose tasks are ill, and how.
+    sick: BTreeMap<String, Sick>,
     deployment_configs: Vec<SeedConfig>,
     applications: Vec<SeedApplication>,
 }
@@ -61,21 +72,31 @@ pub(crate) struct Push {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SeedService {
-    name: String,
+pub(super) struct SeedService {
+    pub name: String,
     cluster: String,
     family: String,
     image: String,
-    container: String,
+    pub container: String,
     #[serde(default = "port")]
-    port: i64,
+    pub port: i64,
     #[serde(default = "two")]
     desired: i64,
     /// How long ago it was made.
     #[serde(default)]
     minutes_ago: u32,
+    /// `false` is an older way to say the controller ECS.
     #[serde(default = "yes")]
     code_deploy: bool,
+    controller: Option<Controller>,
+    /// Names of seeded target groups: one, or for traffic to be shifted two. Not under CODE_DEPLOY.
+    #[serde(default)]
+    pub target_groups: Vec<String>,
+    /// The rules that a deployment by ECS shifts.
+    pub production: Option<RuleName>,
+    pub test: Option<RuleName>,
+    /// In the members of AWS's DeploymentConfiguration; under the controller ECS only.
+    pub deployment_configuration: Option<serde_json::Value>,
     /// RegisterTaskDefinition's input, instead of a small one made of the members above.
     task_definition: Option<serde_json::Value>,
 }
@@ -172,8 +193,12 @@ pub(crate) fn apply(account: &mut Account, now: Timestamp, seed: Seed) -> Result
     for image in seed.images {
         push(account, now, image)?;
     }
+    seed_elb::apply(account, now, seed.target_groups, seed.load_balancers)?;
     for service in seed.services {
         add_service(account, now, service)?;
+    }
+    for (definition, sick) in seed.sick {
+        seed_services::fall_sick(account, &definition, Some(sick))?;
     }
     for config in seed.deployment_configs {
         account.configs.insert(
@@ -279,7 +304,7 @@ fn add_service(account: &mut Account, now: Timestamp, seed: SeedService) -> Resu
     if account.service(&seed.cluster, &seed.name).is_some() {
         return Ok(());
     }
-    let definition = seed.task_definition.unwrap_or_else(|| {
+    let definition = seed.task_definition.clone().unwrap_or_else(|| {
         json!({
             "family": seed.family,
             "networkMode": "awsvpc",
@@ -311,6 +336,12 @@ fn add_service(account: &mut Account, now: Timestamp, seed: SeedService) -> Resu
         .as_str()
         .unwrap_or_default()
         .to_owned();
+    let controller = match (seed.controller, seed.code_deploy) {
+        (Some(controller), _) => controller,
+        (None, true) => Controller::CodeDeploy,
+        (None, false) => Controller::Ecs,
+    };
+    let managed = seed_services::managed(account, controller, &seed)?;
     let id = account.task_set_id();
     account.services.push(EcsService {
         target_groups: [
@@ -323,10 +354,11 @@ fn add_service(account: &mut Account, now: Timestamp, seed: SeedService) -> Resu
         desired: seed.desired,
         container: seed.container,
         port: seed.port,
-        code_deploy: seed.code_deploy,
+        controller,
+        managed,
         task_sets: vec![TaskSet {
-            id,
-            task_definition: arn,
+            id: id.clone(),
+            task_definition: arn.clone(),
             external_id: None,
             status: TaskSetStatus::Primary,
             scale: 100.0,
@@ -338,6 +370,7 @@ fn add_service(account: &mut Account, now: Timestamp, seed: SeedService) -> Resu
             traffic: 100.0,
         }],
     });
+    seed_services::set_up(account, controller, At(now), id, arn);
     Ok(())
 }
 

@@ -11,4 +11,14 @@ mod endings;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod fleet;
+#[cfg(test)]
+mod load_balancing;
+#[cfg(test)]
 mod operations;
+#[cfg(test)]
+mod rolling;
+#[cfg(test)]
+mod service_deployments;
+#[cfg(test)]
+mod task_sets;

@@ -1,13 +1,21 @@
-//! Amazon ECS: clusters, services under the CODE_DEPLOY controller with their task sets, and
-//! the tasks that run.
+//! Amazon ECS: clusters, services under each of the three deployment controllers, and the tasks
+//! that run. What CodeDeploy deploys is kept apart from the rest: it moves with its deployment,
+//! the rest by itself ([`life`]).
 
+pub(crate) mod deployments;
+mod life;
+pub(crate) mod model;
 mod task_definitions;
+mod task_sets;
+mod tasks;
+mod update;
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub(crate) use self::task_definitions::register;
+use self::model::Controller;
+pub(crate) use self::{life::advance, task_definitions::register, update::first as deployed_long_ago};
 use super::{
     model::{Account, EcsService, TaskSet, TaskSetStatus},
     protocol::{AwsError, epoch, input, page, without_nulls},
@@ -22,8 +30,19 @@ pub(crate) fn call(account: &mut Account, now: Timestamp, operation: &str, body:
         "DescribeServices" => describe_services(account, body),
         "ListServices" => list_services(account, body),
         "DescribeClusters" => describe_clusters(account, body),
-        "ListTasks" => list_tasks(account, body),
-        "DescribeTasks" => describe_tasks(account, body),
+        "ListTasks" => tasks::list(account, body),
+        "DescribeTasks" => tasks::describe(account, body),
+        "UpdateService" => update::update(account, now, &body),
+        "CreateTaskSet" => task_sets::create(account, now, body),
+        "DescribeTaskSets" => task_sets::describe(account, &body),
+        "UpdateTaskSet" => task_sets::update(account, now, body),
+        "UpdateServicePrimaryTaskSet" => task_sets::make_primary(account, now, &body),
+        "DeleteTaskSet" => task_sets::delete(account, now, &body),
+        "ListServiceDeployments" => deployments::list(account, &body),
+        "DescribeServiceDeployments" => deployments::describe(account, &body),
+        "DescribeServiceRevisions" => deployments::describe_revisions(account, &body),
+        "ContinueServiceDeployment" => deployments::continue_one(account, now, &body),
+        "StopServiceDeployment" => deployments::stop(account, now, &body),
         _ => Err(AwsError::unknown_operation()),
     }
 }
@@ -43,6 +62,7 @@ struct ServicesInput {
     #[serde(default)]
     tasks: Vec<String>,
     service_name: Option<String>,
+    started_by: Option<String>,
     desired_status: Option<String>,
     max_results: Option<usize>,
     next_token: Option<String>,
@@ -50,13 +70,52 @@ struct ServicesInput {
 
 impl ServicesInput {
     fn cluster(&self, account: &Account) -> Result<String, AwsError> {
-        let name = short(self.cluster.as_deref().unwrap_or("default")).to_owned();
-        if account.clusters.contains(&name) {
-            Ok(name)
-        } else {
-            Err(AwsError::new("ClusterNotFoundException", "Cluster not found."))
+        cluster_named(account, self.cluster.as_deref())
+    }
+}
+
+/// The name of the cluster that a request names, or of the one called `default`.
+fn cluster_named(account: &Account, name: Option<&str>) -> Result<String, AwsError> {
+    let name = short(name.unwrap_or("default")).to_owned();
+    if account.clusters.contains(&name) {
+        Ok(name)
+    } else {
+        Err(AwsError::new("ClusterNotFoundException", "Cluster not found."))
+    }
+}
+
+/// Whether tasks of this definition may be targets of these load balancers.
+fn check_balancers(account: &Account, definition: &str, balancers: &[Value]) -> Result<(), AwsError> {
+    let containers = account
+        .task_definition(definition)
+        .and_then(|found| found.body["containerDefinitions"].as_array());
+    for balancer in balancers {
+        let group = balancer["targetGroupArn"].as_str().unwrap_or_default();
+        if account.load_balancing.group(group).is_none() {
+            return Err(invalid(format!("The target group {group} does not exist.")));
+        }
+        if account.load_balancing.balancers_of(group).is_empty() {
+            return Err(invalid(format!(
+                "The target group with targetGroupArn {group} does not have an associated load balancer."
+            )));
+        }
+        let (name, port) = (&balancer["containerName"], &balancer["containerPort"]);
+        let container = containers.and_then(|list| list.iter().find(|each| each["name"] == *name));
+        let Some(container) = container else {
+            return Err(invalid(format!(
+                "The container {} does not exist in the task definition.",
+                name.as_str().unwrap_or_default()
+            )));
+        };
+        let mut ports = container["portMappings"].as_array().into_iter().flatten();
+        if !ports.any(|each| each["containerPort"] == *port) {
+            return Err(invalid(format!(
+                "The container {} did not have a container port {port} defined.",
+                name.as_str().unwrap_or_default()
+            )));
         }
     }
+    Ok(())
 }
 
 /// The last part of an ARN, or a plain name as it is.
@@ -96,6 +155,68 @@ fn cluster_arn(account: &Account, name: &str) -> String {
 }
 
 fn describe_service(account: &Account, service: &EcsService) -> Value {
+    match service.controller {
+        Controller::CodeDeploy => describe_code_deploy(account, service),
+        Controller::External | Controller::Ecs => describe_managed(account, service),
+    }
+}
+
+/// A service under the controllers EXTERNAL and ECS.
+fn describe_managed(account: &Account, service: &EcsService) -> Value {
+    let managed = &service.managed;
+    let external = service.controller == Controller::External;
+    let primary = managed.primary();
+    let (deployments, revisions, current) = deployments::shown_by_service(service);
+    // Of what is deployed now, although the old tasks still run.
+    let deployed = deployments.first().map(|each| each["taskDefinition"].clone());
+    let definition = if external {
+        primary.map(|each| json!(each.task_definition))
+    } else {
+        deployed
+    };
+    let sets: Vec<Value> = managed
+        .workloads
+        .iter()
+        .map(|each| task_sets::show(account, service, each, true))
+        .collect();
+    without_nulls(json!({
+        "serviceArn": service_arn(account, &service.cluster, &service.name),
+        "serviceName": service.name,
+        "clusterArn": cluster_arn(account, &service.cluster),
+        "loadBalancers": if external {
+            primary.map_or(json!([]), |each| each.balancers.clone())
+        } else {
+            json!(managed.balancers)
+        },
+        "serviceRegistries": [],
+        "status": "ACTIVE",
+        "desiredCount": service.desired,
+        "runningCount": managed.workloads.iter().map(|each| each.running()).sum::<i64>(),
+        "pendingCount": managed.workloads.iter().map(|each| each.pending()).sum::<i64>(),
+        "launchType": "FARGATE",
+        "platformVersion": "1.4.0",
+        "platformFamily": "Linux",
+        "taskDefinition": definition,
+        "deploymentConfiguration": managed.configuration,
+        "taskSets": external.then_some(sets),
+        "deployments": deployments,
+        "currentServiceDeployment": current,
+        "currentServiceRevisions": (!external).then_some(revisions),
+        "events": [],
+        "createdAt": epoch(service.created.0),
+        "placementConstraints": [],
+        "placementStrategy": [],
+        "networkConfiguration": (!external).then(network),
+        "healthCheckGracePeriodSeconds": 0,
+        "schedulingStrategy": "REPLICA",
+        "deploymentController": { "type": service.controller.as_str() },
+        "enableECSManagedTags": true,
+        "propagateTags": "NONE",
+        "enableExecuteCommand": false,
+    }))
+}
+
+fn describe_code_deploy(account: &Account, service: &EcsService) -> Value {
     let primary = service.primary();
     let running: i64 = service.task_sets.iter().map(|set| set.running).sum();
     let desired: i64 = service
@@ -125,12 +246,8 @@ fn describe_service(account: &Account, service: &EcsService) -> Value {
         "platformFamily": "Linux",
         "taskDefinition": task_definition,
         "deploymentConfiguration": { "maximumPercent": 200, "minimumHealthyPercent": 100 },
-        "taskSets": service.code_deploy.then_some(&sets),
-        "deployments": if service.code_deploy {
-            json!([])
-        } else {
-            json!([rolling_deployment(service)])
-        },
+        "taskSets": sets,
+        "deployments": [],
         "events": [],
         "createdAt": epoch(service.created.0),
         "placementConstraints": [],
@@ -138,42 +255,19 @@ fn describe_service(account: &Account, service: &EcsService) -> Value {
         "networkConfiguration": network(),
         "healthCheckGracePeriodSeconds": 0,
         "schedulingStrategy": "REPLICA",
-        "deploymentController": {
-            "type": if service.code_deploy { "CODE_DEPLOY" } else { "ECS" },
-        },
+        "deploymentController": { "type": service.controller.as_str() },
         "enableECSManagedTags": true,
         "propagateTags": "NONE",
         "enableExecuteCommand": false,
     }))
 }
 
-fn network() -> Value {
+pub(crate) fn network() -> Value {
     json!({ "awsvpcConfiguration": {
         "subnets": ["subnet-0a1b2c3d4e5f60718"],
         "securityGroups": ["sg-0a1b2c3d4e5f60718"],
         "assignPublicIp": "DISABLED",
     }})
-}
-
-/// The one deployment of a service that ECS itself rolls.
-fn rolling_deployment(service: &EcsService) -> Value {
-    let primary = service.primary();
-    json!({
-        "id": "ecs-svc/0000000000000000001",
-        "status": "PRIMARY",
-        "taskDefinition": primary.map(|set| set.task_definition.clone()),
-        "desiredCount": service.desired,
-        "pendingCount": 0,
-        "runningCount": service.desired,
-        "failedTasks": 0,
-        "createdAt": epoch(service.created.0),
-        "updatedAt": epoch(service.created.0),
-        "launchType": "FARGATE",
-        "platformVersion": "1.4.0",
-        "platformFamily": "Linux",
-        "rolloutState": "COMPLETED",
-        "rolloutStateReason": "ECS deployment ecs-svc/0000000000000000001 completed.",
-    })
 }
 
 fn balancers(account: &Account, service: &EcsService, set: &TaskSet) -> Value {
@@ -264,14 +358,16 @@ fn describe_clusters(account: &Account, body: Value) -> Result<Value, AwsError> 
             continue;
         }
         let services = || account.services.iter().filter(|each| each.cluster == name);
-        let running: i64 = services().flat_map(|each| &each.task_sets).map(|set| set.running).sum();
+        let of_code_deploy: i64 = services().flat_map(|each| &each.task_sets).map(|set| set.running).sum();
+        let others = || services().flat_map(|each| &each.managed.workloads);
+        let running = of_code_deploy + others().map(|each| each.running()).sum::<i64>();
         found.push(json!({
             "clusterArn": cluster_arn(account, name),
             "clusterName": name,
             "status": "ACTIVE",
             "registeredContainerInstancesCount": 0,
             "runningTasksCount": running,
-            "pendingTasksCount": 0,
+            "pendingTasksCount": others().map(|each| each.pending()).sum::<i64>(),
             "activeServicesCount": services().count(),
             "statistics": [],
             "tags": [],
@@ -281,107 +377,4 @@ fn describe_clusters(account: &Account, body: Value) -> Result<Value, AwsError> 
         }));
     }
     Ok(json!({ "clusters": found, "failures": failures }))
-}
-
-/// Each running task of a service: its identifier and the task set it belongs to.
-fn tasks(service: &EcsService) -> impl Iterator<Item = (String, &TaskSet)> {
-    service.task_sets.iter().flat_map(|set| {
-        (0..set.running).map(move |number| {
-            let hash = super::model::digest(&format!("{}/{number}", set.id));
-            (hash[7..39].to_owned(), set)
-        })
-    })
-}
-
-fn task_arn(account: &Account, cluster: &str, id: &str) -> String {
-    account.arn("ecs", &format!("task/{cluster}/{id}"))
-}
-
-fn list_tasks(account: &Account, body: Value) -> Result<Value, AwsError> {
-    let wanted: ServicesInput = input(body)?;
-    let cluster = wanted.cluster(account)?;
-    let name = wanted.service_name.as_deref().map(short);
-    if let Some(name) = name
-        && account.service(&cluster, name).is_none()
-    {
-        return Err(AwsError::new("ServiceNotFoundException", "Service not found."));
-    }
-    let stopped = wanted
-        .desired_status
-        .as_deref()
-        .is_some_and(|status| status != "RUNNING");
-    let arns: Vec<String> = account
-        .services
-        .iter()
-        .filter(|each| each.cluster == cluster && name.is_none_or(|name| each.name == name))
-        .filter(|_| !stopped)
-        .flat_map(tasks)
-        .map(|(id, _)| task_arn(account, &cluster, &id))
-        .collect();
-    let (arns, next) = list_page(&arns, &wanted, 100)?;
-    Ok(json!({ "taskArns": arns, "nextToken": next }))
-}
-
-fn describe_tasks(account: &Account, body: Value) -> Result<Value, AwsError> {
-    let wanted: ServicesInput = input(body)?;
-    let cluster = wanted.cluster(account)?;
-    if wanted.tasks.is_empty() {
-        return Err(invalid("Tasks cannot be empty."));
-    }
-    let (mut found, mut failures) = (Vec::new(), Vec::new());
-    for id in wanted.tasks.iter().map(|task| short(task)) {
-        let task = account
-            .services
-            .iter()
-            .filter(|each| each.cluster == cluster)
-            .find_map(|service| {
-                let (_, set) = tasks(service).find(|(each, _)| each == id)?;
-                Some((service, set))
-            });
-        match task {
-            Some((service, set)) => found.push(describe_task(account, service, set, id)),
-            None => failures.push(missing(task_arn(account, &cluster, id))),
-        }
-    }
-    Ok(json!({ "tasks": found, "failures": failures }))
-}
-
-fn describe_task(account: &Account, service: &EcsService, set: &TaskSet, id: &str) -> Value {
-    let arn = task_arn(account, &service.cluster, id);
-    let definition = account.task_definition(&set.task_definition);
-    let containers: Vec<Value> = definition
-        .and_then(|found| found.body["containerDefinitions"].as_array())
-        .into_iter()
-        .flatten()
-        .map(|container| {
-            json!({
-                "containerArn": account.arn(
-                    "ecs",
-                    &format!("container/{}/{id}/{}", service.cluster, id),
-                ),
-                "taskArn": arn,
-                "name": container["name"],
-                "image": container["image"],
-                "lastStatus": "RUNNING",
-                "healthStatus": "HEALTHY",
-            })
-        })
-        .collect();
-    without_nulls(json!({
-        "taskArn": arn,
-        "clusterArn": cluster_arn(account, &service.cluster),
-        "taskDefinitionArn": set.task_definition,
-        "containers": containers,
-        "createdAt": epoch(set.created.0),
-        "startedAt": epoch(set.created.0),
-        "startedBy": set.id,
-        "group": format!("service:{}", service.name),
-        "desiredStatus": "RUNNING",
-        "lastStatus": "RUNNING",
-        "healthStatus": "HEALTHY",
-        "launchType": "FARGATE",
-        "connectivity": "CONNECTED",
-        "platformVersion": "1.4.0",
-        "version": 3,
-    }))
 }
