@@ -6,10 +6,15 @@
 mod appspec;
 mod call;
 mod ecr;
+mod ecs;
 mod ecs_codedeploy;
+mod ecs_native;
+mod ecs_task_sets;
 mod task_definition;
 
 pub use ecs_codedeploy::EcsCodedeploy;
+pub use ecs_native::EcsNative;
+pub use ecs_task_sets::EcsTaskSets;
 
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
@@ -48,6 +53,7 @@ pub struct Aws {
     codedeploy: aws_sdk_codedeploy::Client,
     ecs: aws_sdk_ecs::Client,
     ecr: aws_sdk_ecr::Client,
+    elb: aws_sdk_elasticloadbalancingv2::Client,
 }
 
 impl Aws {
@@ -80,6 +86,7 @@ impl Aws {
             codedeploy: aws_sdk_codedeploy::Client::new(&config),
             ecs: aws_sdk_ecs::Client::new(&config),
             ecr: aws_sdk_ecr::Client::new(&config),
+            elb: aws_sdk_elasticloadbalancingv2::Client::new(&config),
         }
     }
 }

@@ -2,26 +2,19 @@
 
 use super::{
     description::{self, Purpose},
-    prepare::{self, describe},
-    target,
+    prepare, target,
 };
 use crate::{
     CallError, Order,
-    aws::{Aws, call},
+    aws::{
+        Aws, call,
+        ecs::{self, CLOCK_MARGIN_MILLIS},
+    },
 };
 use aws_sdk_codedeploy::types::{DeploymentCreator, DeploymentInfo, TimeRange};
-use aws_sdk_ecs::types::{SortOrder, TaskDefinitionStatus};
 use aws_smithy_types::DateTime;
-use tidegate_domain::{
-    id::OperationId,
-    plan::Found,
-    time::{MINUTE, Timestamp},
-};
+use tidegate_domain::{id::OperationId, plan::Found, time::Timestamp};
 
-/// Clocks differ: ours by which the call was intended, AWS's by which it took effect.
-const CLOCK_MARGIN_MILLIS: i64 = 10 * MINUTE;
-/// Revisions of a family that are looked at, newest first, before the operation is taken as not among them.
-const REVISIONS: usize = 50;
 /// BatchGetDeployments takes so many ids at most.
 const BATCH: usize = 25;
 
@@ -31,30 +24,7 @@ pub(super) async fn registered(aws: &Aws, order: &Order) -> Result<Found, CallEr
         Ok(running) => running,
         Err(blocker) => return Err(CallError::Unknown(blocker.why)),
     };
-    let Some(family) = running.definition.family() else {
-        return Err(CallError::Unknown(format!("{} names no family", running.arn)));
-    };
-    let listed = aws
-        .ecs
-        .list_task_definitions()
-        .family_prefix(family)
-        .status(TaskDefinitionStatus::Active)
-        .sort(SortOrder::Desc)
-        .max_results(i32::try_from(REVISIONS).unwrap_or(50))
-        .send()
-        .await
-        .map_err(|error| call::unread(&error))?;
-    let start = made_at(order.operation).map(|made| made.plus_millis(-CLOCK_MARGIN_MILLIS));
-    for arn in listed.task_definition_arns() {
-        let definition = describe(aws, arn).await?;
-        if definition.is_of(order.operation) {
-            return Ok(Found::Effect(arn.clone()));
-        }
-        if start.is_some_and(|start| definition.registered_before(start)) {
-            break;
-        }
-    }
-    Ok(Found::Nothing)
+    ecs::registered(aws, order.operation, &running).await
 }
 
 /// The deployment of this operation in the group, made since about then.
@@ -102,13 +72,6 @@ pub(super) async fn created(aws: &Aws, order: &Order, since: Timestamp, purpose:
     })
 }
 
-/// When the operation was thought of, which its id tells (UUIDv7).
-fn made_at(operation: OperationId) -> Option<Timestamp> {
-    let (seconds, nanos) = operation.uuid().get_timestamp()?.to_unix();
-    let millis = i64::try_from(seconds).ok()?.checked_mul(1_000)?;
-    Some(Timestamp::from_millis(millis + i64::from(nanos / 1_000_000)))
-}
-
 /// AWS's own rollback deployments may repeat a description; they were not made by us.
 fn is_ours(info: &DeploymentInfo, operation: OperationId, purpose: Purpose) -> bool {
     info.creator() != Some(&DeploymentCreator::CodeDeployRollback)
@@ -135,13 +98,5 @@ mod tests {
             operation,
             Purpose::Forward
         ));
-    }
-
-    #[test]
-    fn an_operation_id_tells_when_it_was_made() {
-        // RFC 9562, appendix A.6: 2022-02-22T19:22:22Z.
-        let operation = "017F22E2-79B0-7CC3-98C4-DC0C0C07398F".parse().unwrap();
-        assert_eq!(made_at(operation), "2022-02-22T19:22:22Z".parse().ok());
-        assert_eq!(made_at(OperationId::from_uuid(Uuid::from_u128(7))), None);
     }
 }

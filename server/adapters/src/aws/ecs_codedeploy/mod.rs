@@ -13,6 +13,7 @@ use super::{
     Aws,
     appspec::appspec,
     call::{self, Sent},
+    ecs,
 };
 use crate::{CallError, Engine, Order, Stray, engine::no_such_call};
 use async_trait::async_trait;
@@ -20,7 +21,6 @@ use aws_sdk_codedeploy::types::{
     AppSpecContent, AutoRollbackConfiguration, AutoRollbackEvent, DeploymentWaitType, RevisionLocation,
     RevisionLocationType,
 };
-use aws_smithy_types::body::SdkBody;
 use description::{Purpose, described};
 use std::time::Instant;
 use tidegate_domain::{
@@ -69,32 +69,7 @@ impl EcsCodedeploy {
             .await
             .map_err(CallError::before_anything_happened)?
             .map_err(|blocker| CallError::refused("TargetChanged", blocker.why, false))?;
-        if planned.hash != expected {
-            let message = format!(
-                "what would be registered (hash {}) is not what was approved ({expected}): {} runs now; approve again",
-                planned.hash, planned.running.arn
-            );
-            return Err(CallError::refused("TaskDefinitionChanged", message, false));
-        }
-        let body = planned.new.registration(order.operation).to_string();
-        let answer = self
-            .aws
-            .ecs
-            .register_task_definition()
-            .customize()
-            .interceptor(sent.clone())
-            .mutate_request(move |request| {
-                request.headers_mut().insert("content-length", body.len().to_string());
-                *request.body_mut() = SdkBody::from(body.as_str());
-            })
-            .send()
-            .await
-            .map_err(|error| call::failed(&error, &sent))?;
-        answer
-            .task_definition()
-            .and_then(|definition| definition.task_definition_arn())
-            .map(str::to_owned)
-            .ok_or_else(|| CallError::Unknown("RegisterTaskDefinition answered without an ARN".to_owned()))
+        ecs::register(&self.aws, order, &planned, expected, sent).await
     }
 
     /// Creates the cloud deployment, with the operation id in its description and its own auto-rollback (R18).

@@ -1,9 +1,9 @@
 //! How a cloud deployment goes, in domain words. A word that AWS never used before is kept, and ends nothing (R13).
 
-use super::{prepare::short, target};
+use super::target;
 use crate::{
     CallError, Order,
-    aws::{Aws, call},
+    aws::{Aws, call, ecs::short},
 };
 use aws_sdk_codedeploy::types::{self as cd, DeploymentInfo, EcsTarget, TargetLabel};
 use aws_smithy_types::DateTime;
