@@ -146,6 +146,8 @@ pub struct Allowed {
     pub approve: Permission,
     pub reject: Permission,
     pub cancel: Permission,
+    /// Answer a hold with "continue".
+    pub resume: Permission,
     pub roll_back: Permission,
 }
 

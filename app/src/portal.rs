@@ -51,6 +51,8 @@ pub trait Portal: Send + Sync + 'static {
     ) -> Result<(), PortalError>;
     async fn reject(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<(), PortalError>;
     async fn cancel(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<(), PortalError>;
+    /// Lets a held one go on.
+    async fn resume(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<(), PortalError>;
     /// In flight: stops it and goes back. Succeeded: a new deployment of the release before it, whose id is returned.
     async fn roll_back(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<DeploymentId, PortalError>;
 }

@@ -104,12 +104,14 @@ pub enum Action {
     Reject,
     Cancel,
     RollBack,
+    /// Let a held deployment go on.
+    Continue,
     /// See and end other people's sessions.
     ManageSessions,
 }
 
 impl Action {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::View,
         Self::ViewAudit,
         Self::ReportRelease,
@@ -119,6 +121,7 @@ impl Action {
         Self::Reject,
         Self::Cancel,
         Self::RollBack,
+        Self::Continue,
         Self::ManageSessions,
     ];
 
@@ -133,6 +136,7 @@ impl Action {
             Self::Reject => "reject a deployment",
             Self::Cancel => "cancel a deployment",
             Self::RollBack => "roll back a deployment",
+            Self::Continue => "let a held deployment go on",
             Self::ManageSessions => "manage sessions",
         }
     }
@@ -146,7 +150,7 @@ impl Action {
             Self::ReportRelease | Self::ReportGate => &[],
             Self::RequestDeployment => &[Deployer, Admin],
             Self::Approve | Self::Reject => &[Approver],
-            Self::Cancel | Self::RollBack => &[Deployer, Approver, Admin],
+            Self::Cancel | Self::RollBack | Self::Continue => &[Deployer, Approver, Admin],
             Self::ManageSessions => &[Admin],
         }
     }

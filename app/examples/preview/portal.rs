@@ -154,6 +154,7 @@ fn allowed(world: &World, record: &Record) -> Allowed {
         approve,
         reject: Permission::Yes,
         cancel: Permission::Yes,
+        resume: Permission::Yes,
         roll_back: Permission::Yes,
     }
 }
@@ -532,6 +533,15 @@ impl Portal for Sample {
             Ok(Transition::Cancel {
                 actor: actor.clone(),
                 reason,
+            })
+        })
+    }
+
+    async fn resume(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<(), PortalError> {
+        self.act(id, |_, _| {
+            Ok(Transition::Resume {
+                actor: actor.clone(),
+                reason: Some(reason),
             })
         })
     }

@@ -6,6 +6,7 @@
 
 mod authority;
 mod due;
+mod recovery;
 mod run;
 mod transition;
 
@@ -14,6 +15,9 @@ pub(crate) mod tests;
 
 pub use authority::{Ballot, MEMBERSHIP_FRESH_MILLIS, StartEvidence};
 pub(crate) use due::may_abort;
+pub use recovery::{
+    CALL_WITHIN_MILLIS, CONFIRMED_AT_MOST_MILLIS, CONFIRMED_WITHIN_MILLIS, FailureClass, RollbackTiming, plain_words,
+};
 pub use run::{
     Authority, Call, CallKind, CloudStatus, Concern, Hold, LifecycleEvent, LifecycleStatus, Observation, Outcome,
     Progress, Run, StopRequest, Unanswered,

@@ -17,6 +17,7 @@ from collections import Counter
 import botocore.session
 
 import aws_query
+import rest_json
 
 # Errors that any operation may answer with, whatever its model says, and their HTTP status.
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html, and the errors
@@ -146,6 +147,10 @@ class Checker:
             model = self.model(service)
             for which, path, problem in aws_query.problems(model, operation, call, check):
                 yield f"{title} {which}: {path} {problem}"
+            return
+        if call["protocol"] == "rest-json":
+            for part, path, problem in rest_json.problems(operation, call, check):
+                yield f"{title} {part}: {path} {problem}"
             return
         for path, problem in self.shape_problems(operation.input_shape, call["request"]):
             yield f"{title} request: {path} {problem}"

@@ -300,6 +300,28 @@ pub(crate) async fn cancel(
     lead(&state, &current, &page_of(id), note).await
 }
 
+pub(crate) async fn resume(
+    State(state): State<HttpState>,
+    SignedIn(current): SignedIn,
+    Path(id): Path<String>,
+    fields: Fields,
+) -> Response {
+    let Some(id) = known_id(&id) else {
+        return no_such();
+    };
+    let resumed = async {
+        let reason = fields.required("reason", "say why it may go on")?;
+        session::services(&state, &current.known)
+            .resume(&current.known.actor(), id, reason)
+            .await
+    };
+    let note = match resumed.await {
+        Ok(()) => done("It goes on"),
+        Err(error) => failed("It does not go on", "continue", &fields, &error),
+    };
+    lead(&state, &current, &page_of(id), note).await
+}
+
 pub(crate) async fn roll_back(
     State(state): State<HttpState>,
     SignedIn(current): SignedIn,

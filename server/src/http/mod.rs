@@ -169,6 +169,7 @@ pub fn router(state: HttpState) -> Router {
         .route("/deployments/{id}/approve", post(forms::approve))
         .route("/deployments/{id}/reject", post(forms::reject))
         .route("/deployments/{id}/cancel", post(forms::cancel))
+        .route("/deployments/{id}/continue", post(forms::resume))
         .route("/deployments/{id}/roll-back", post(forms::roll_back))
         .route("/rpc/{name}", post(pages::server_function))
         .route("/events", get(events::stream))

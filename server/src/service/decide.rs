@@ -129,6 +129,26 @@ impl Services {
         Ok(())
     }
 
+    pub(crate) async fn resume_deployment(
+        &self,
+        actor: &Actor,
+        id: DeploymentId,
+        reason: String,
+    ) -> Result<(), PortalError> {
+        let deployment = self.load(id).await?;
+        self.allow_about(actor, Action::Continue, subject(&deployment)).await?;
+        let reason = reason_given(&reason)?;
+        self.change(&deployment, |deployment, _| {
+            is_held(deployment).map_err(PortalError::Conflict)?;
+            Ok(Transition::Resume {
+                actor: actor.clone(),
+                reason: Some(reason.clone()),
+            })
+        })
+        .await?;
+        Ok(())
+    }
+
     /// For someone who looked at a revision that is not the one any more.
     async fn what_changed(&self, id: DeploymentId, seen: &RevisionHash, current: &RevisionHash) -> String {
         let words = self.changes_since(id, seen).await.unwrap_or_else(|error| {
@@ -219,6 +239,15 @@ fn waits_for_approval(deployment: &Deployment, now: Timestamp) -> Result<(), Por
             "it needs no approval any more: it is {}",
             other.name().words().to_lowercase()
         ))),
+    }
+}
+
+/// Whether there is a hold to answer, for the button and behind it.
+pub(crate) fn is_held(deployment: &Deployment) -> Result<(), String> {
+    match &deployment.state {
+        State::Deploying { run } if run.stop.is_some() => Err("it is about to be rolled back".to_owned()),
+        State::Deploying { run } if run.hold.is_some() => Ok(()),
+        _ => Err("nothing holds it".to_owned()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     Services,
+    decide::is_held,
     errors::{self, no_deployment},
     inbox::{may_approve, policy},
     lineage::{Lineage, lineage},
@@ -127,6 +128,7 @@ impl Services {
             approve: permission(may_approve(catalog, actor, deployment, lineage)),
             reject: permission(can(Action::Reject).and_then(|()| waits(deployment))),
             cancel: permission(can(Action::Cancel).and_then(|()| waits(deployment))),
+            resume: permission(can(Action::Continue).and_then(|()| is_held(deployment))),
             roll_back: permission(roll_back),
         })
     }

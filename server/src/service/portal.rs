@@ -60,6 +60,10 @@ impl Portal for Services {
         self.cancel_deployment(actor, id, reason).await
     }
 
+    async fn resume(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<(), PortalError> {
+        self.resume_deployment(actor, id, reason).await
+    }
+
     async fn roll_back(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<DeploymentId, PortalError> {
         self.roll_back_deployment(actor, id, reason).await
     }

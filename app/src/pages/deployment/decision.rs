@@ -185,7 +185,9 @@ fn actions(page: &DeploymentPage, visitor: &Visitor) -> impl IntoView + use<> {
     } else {
         &ROLL_BACK
     };
+    let held = page.deployment.run().is_some_and(|run| run.hold.is_some()) && state.name().is_in_flight();
     let refused = refusals(&[
+        (held, "let it go on", &page.allowed.resume),
         (asks, "approve", &page.allowed.approve),
         (rejects, "reject", &page.allowed.reject),
         (waiting, "cancel", &page.allowed.cancel),
@@ -194,6 +196,7 @@ fn actions(page: &DeploymentPage, visitor: &Visitor) -> impl IntoView + use<> {
     let approve = (asks && page.allowed.approve.is_yes()).then(|| approve(page, visitor));
     let reject = (rejects && page.allowed.reject.is_yes()).then(|| with_reason(page, visitor, &REJECT));
     let cancel = (waiting && page.allowed.cancel.is_yes()).then(|| with_reason(page, visitor, &CANCEL));
+    let resume = (held && page.allowed.resume.is_yes()).then(|| with_reason(page, visitor, &CONTINUE));
     let back = (back && page.allowed.roll_back.is_yes()).then(|| with_reason(page, visitor, going_back));
     let rest = match state {
         State::RollingBack { .. } => Some("It is being rolled back: nothing can be decided until that has ended."),
@@ -206,13 +209,14 @@ fn actions(page: &DeploymentPage, visitor: &Visitor) -> impl IntoView + use<> {
         ("approve", approve.is_some()),
         (REJECT.path, reject.is_some()),
         (CANCEL.path, cancel.is_some()),
+        (CONTINUE.path, resume.is_some()),
         (ROLL_BACK.path, back.is_some()),
     ];
     let unsent = unsent(visitor, &offered);
     view! {
         <div class="actions" data-actions="" data-production=production.then_some("")>
             {approve}
-            <div class="acts">{reject} {cancel} {back}</div>
+            <div class="acts">{reject} {cancel} {resume} {back}</div>
             {refused}
             {rest.map(|words| view! { <p class="hint">{words}</p> })}
             {unsent}
@@ -308,6 +312,15 @@ const CANCEL: Act = Act {
     hint: "Nothing has been deployed yet, and nothing will be.",
     key: None,
     icon: Icon::Ban,
+};
+const CONTINUE: Act = Act {
+    path: "continue",
+    opens: "Continue…",
+    does: "Let it go on",
+    label: "Why may it go on?",
+    hint: "The rule that held it does not hold this deployment again; rules that roll back still do.",
+    key: None,
+    icon: Icon::Go,
 };
 const ROLL_BACK: Act = Act {
     path: "roll-back",

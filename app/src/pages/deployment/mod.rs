@@ -5,6 +5,7 @@
 mod changes;
 mod decision;
 mod next;
+mod recovery;
 mod rollout;
 mod safety;
 
@@ -69,6 +70,7 @@ fn show(page: DeploymentPage) -> AnyView {
             {next::banner(&page)}
             <div class="answers">
                 {rollout::section(&page)}
+                {recovery::section(&page)}
                 {changes::section(&page)}
                 {safety::section(&page)}
                 {decision::section(&page, &visitor)}

@@ -13,7 +13,7 @@ use crate::{
 use leptos::prelude::*;
 use tidegate_domain::{
     State, Timestamp,
-    deployment::{Authority, Concern, Expiry, RollbackCause},
+    deployment::{Authority, Concern, Expiry, Hold, RollbackCause, Run, Unanswered},
     name::TeamSlug,
     time::span_words,
 };
@@ -209,6 +209,7 @@ fn next(page: &DeploymentPage) -> Next {
             "Stopping, then back.".to_owned(),
             bits![format!("All traffic returns to {previous}.")],
         ),
+        State::Deploying { run } if let Some(hold) = &run.hold => held(page, run, hold),
         State::Deploying { run } => (
             match deployment.traffic() {
                 Some(0) | None => "The new version is being started beside the old one.".to_owned(),
@@ -295,6 +296,23 @@ fn queued(page: &DeploymentPage, authority: &Authority, start_before: Option<Tim
         detail.extend(bits![" Must start ", limit, ", or the approvals lapse."]);
     }
     (headline, detail)
+}
+
+/// Held: what was seen, who must answer, and what happens if nobody does.
+fn held(page: &DeploymentPage, run: &Run, hold: &Hold) -> (String, Vec<Bit>) {
+    let share = page.deployment.traffic().unwrap_or(0);
+    let stays = match run.engine.kind().holds() {
+        Ok(()) => format!("Traffic stays at {share} %. "),
+        Err(why) => format!("Traffic is at {share} %. {} ", sentence(&capital(why))),
+    };
+    let answer = match hold.unanswered {
+        Unanswered::RollBack => "Continue or roll back; if nobody answers, it is rolled back ",
+        Unanswered::Continue => "Continue or roll back; if nobody answers, it goes on ",
+    };
+    (
+        format!("Held by {}: {}", hold.rule, sentence(&hold.why)),
+        bits![stays, answer, hold.until, "."],
+    )
 }
 
 fn cause_words(cause: &RollbackCause) -> String {

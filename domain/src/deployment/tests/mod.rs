@@ -192,7 +192,7 @@ fn done(deployment: &Deployment, id: &str, now: Timestamp) -> Deployment {
         .0
 }
 
-fn deploying() -> Deployment {
+pub(crate) fn deploying() -> Deployment {
     let facts = Facts {
         memberships: member(2, moment(3)),
         ..facts()
@@ -201,7 +201,7 @@ fn deploying() -> Deployment {
     done(&step(&registered, &facts, moment(6)), "d-1", moment(7))
 }
 
-fn progress(status: CloudStatus) -> Progress {
+pub(crate) fn progress(status: CloudStatus) -> Progress {
     Progress {
         status,
         traffic: None,

@@ -57,6 +57,9 @@ pub(crate) struct Call {
     pub request_body: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_body: Option<String>,
+    /// Method, URI and body, and the headers and body of the answer, of protocols that use all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wire: Option<Value>,
     /// Whether the control API had a hand in the wording of the answer, so that it may say what
     /// the real service never does.
     pub forged: bool,
@@ -136,6 +139,7 @@ impl CallLog {
             response: None,
             request_body: None,
             response_body: None,
+            wire: None,
             forged: false,
             faults: Vec::new(),
         });

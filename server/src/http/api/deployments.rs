@@ -352,6 +352,54 @@ pub(crate) async fn cancel(
         .await
 }
 
+/// Answers a hold: the deployment goes on. The rule that held it does not hold it again.
+#[utoipa::path(
+    post,
+    path = "/api/v1/deployments/{id}/continue",
+    tag = "deployments",
+    params(
+        ("id" = String, Path, description = "Id of a deployment", format = "uuid"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
+    ),
+    request_body = Reason,
+    responses(
+        (status = 200, description = "The deployment that goes on", body = DeploymentDetail),
+        (status = 400, description = "Not JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such thing", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its state does not allow it, or someone was faster", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Not application/json", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A member is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing was changed; try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn resume(
+    State(state): State<HttpState>,
+    caller: Caller,
+    Path(deployment): Path<String>,
+    headers: HeaderMap,
+    body: JsonBody<Reason>,
+) -> Response {
+    let given = body.value;
+    let call = Call {
+        state: &state,
+        caller: &caller,
+        operation: format!("POST deployments/{deployment}/continue"),
+        headers: &headers,
+        body: &body.raw,
+        status: StatusCode::OK,
+    };
+    let work = async |services: Services| {
+        let id: DeploymentId = id(&deployment, "deployment")?;
+        services.resume(&caller.actor, id, given.reason).await?;
+        Ok(done(id, StatusCode::OK))
+    };
+    call.once(work, async |id| shown(&state, &caller.actor, &id).await)
+        .await
+}
+
 /// Rolls back. One in flight is stopped; for one that succeeded, a new deployment of the release before it is returned.
 #[utoipa::path(
     post,

@@ -105,6 +105,7 @@ fn documented() -> OpenApiRouter<HttpState> {
         .routes(routes!(deployments::approve))
         .routes(routes!(deployments::reject))
         .routes(routes!(deployments::cancel))
+        .routes(routes!(deployments::resume))
         .routes(routes!(deployments::roll_back))
         .routes(routes!(reading::inbox))
         .routes(routes!(reading::services))

@@ -43,6 +43,8 @@ pub(crate) struct Allowed {
     approve: bool,
     reject: bool,
     cancel: bool,
+    /// Answer a hold.
+    resume: bool,
     roll_back: bool,
     /// Sentences for what is not allowed, by name.
     why_not: std::collections::BTreeMap<String, String>,
@@ -362,12 +364,14 @@ impl From<&tidegate_app::model::Allowed> for Allowed {
             ("approve", &allowed.approve),
             ("reject", &allowed.reject),
             ("cancel", &allowed.cancel),
+            ("resume", &allowed.resume),
             ("roll_back", &allowed.roll_back),
         ];
         Self {
             approve: allowed.approve.is_yes(),
             reject: allowed.reject.is_yes(),
             cancel: allowed.cancel.is_yes(),
+            resume: allowed.resume.is_yes(),
             roll_back: allowed.roll_back.is_yes(),
             why_not: named
                 .into_iter()
