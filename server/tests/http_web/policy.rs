@@ -38,7 +38,12 @@ fn called() -> BTreeSet<String> {
     let mut called = BTreeSet::new();
     for (_, text) in &files {
         let joined: String = text.split_whitespace().collect();
-        for (client, service) in [("codedeploy", "codedeploy"), ("ecs", "ecs"), ("ecr", "ecr")] {
+        for (client, service) in [
+            ("codedeploy", "codedeploy"),
+            ("ecs", "ecs"),
+            ("ecr", "ecr"),
+            ("elb", "elasticloadbalancing"),
+        ] {
             for part in joined.split(&format!(".{client}.")).skip(1) {
                 let name: String = part
                     .chars()

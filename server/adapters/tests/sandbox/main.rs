@@ -3,6 +3,9 @@
 
 mod actions;
 mod engine;
+mod fleet;
 mod github;
+mod native;
 mod once;
+mod task_sets;
 mod world;

@@ -80,14 +80,12 @@ impl Seen {
         })
     }
 
+    /// A set that drains is still listed, with its tasks no longer counted; it goes when the last of them has ended.
     fn is_finished(&self) -> bool {
         let new = self.sides.lives();
-        let gone = |set: &aws_sdk_ecs::types::TaskSet| {
-            sides::is_draining(set) && set.running_count() == 0 && set.pending_count() == 0
-        };
         new.is_some_and(|set| set.status() == Some(sides::PRIMARY))
             && self.share == Some(100)
-            && self.sides.old.as_ref().is_none_or(gone)
+            && self.sides.old.is_none()
     }
 
     fn words(&self) -> String {
