@@ -12,6 +12,7 @@ use tidegate_domain::{
     id::{DeploymentId, ReleaseId},
     name::{EnvironmentName, PersonRef, ServiceName, TeamSlug},
     release::Commit,
+    rolling::RollingView,
 };
 
 /// The person at the screen.
@@ -199,6 +200,8 @@ pub struct ServicePage {
     /// Newest first.
     pub releases: Vec<ReleaseRow>,
     pub history: Vec<DeploymentSummary>,
+    /// Of services that ECS deploys by itself and that are only watched.
+    pub rolling: Vec<RollingView>,
     pub may_request: Permission,
     pub now: Timestamp,
 }

@@ -11,6 +11,7 @@ use crate::{
     access::Role,
     name::{EnvironmentName, ServiceName, TeamSlug},
     policy::Policy,
+    rolling::RollingService,
     traffic::TrafficPlan,
 };
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,9 @@ pub struct Service {
     pub ci: CiTrust,
     /// In the order in which a release passes through them.
     pub targets: Vec<Target>,
+    /// Services at ECS whose own rolling deployments are shown beside it, and never made from here.
+    #[serde(default)]
+    pub rolling: Vec<RollingService>,
 }
 
 impl Service {

@@ -19,6 +19,7 @@ pub mod plan;
 pub mod policy;
 pub mod release;
 pub mod revision;
+pub mod rolling;
 pub mod time;
 pub mod traffic;
 

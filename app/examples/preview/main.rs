@@ -5,6 +5,7 @@
 //! Cookies: `theme` (light, dark), `as=nobody` (signed out), `world=empty`, `world=hostile`.
 
 mod portal;
+mod rolling;
 mod world;
 
 use axum::{

@@ -436,6 +436,7 @@ impl Portal for Sample {
                     release: release.clone(),
                 })
                 .collect(),
+            rolling: crate::rolling::views(&service.rolling),
             service,
             history,
             may_request: Permission::Yes,

@@ -7,9 +7,10 @@ use crate::{
         gates::gate_summary,
         icon::{Icon, icon},
         label::{digest, outside, person, when},
+        rolling::rolling,
         rows::deployment_rows,
         state::state,
-        traffic,
+        strategy, traffic,
     },
     model::{Cell, DeploymentSummary, Permission, ReleaseRow, ServicePage},
     portal::PortalError,
@@ -101,6 +102,7 @@ fn show(page: ServicePage) -> AnyView {
                 <h2 id="service-history">"Deployments"</h2>
                 {history}
             </section>
+            {rolling(&page.rolling, now)}
         },
     )
 }
@@ -145,7 +147,7 @@ fn target_card(target: &Target, cell: Option<&Cell>, now: Timestamp) -> impl Int
             {trouble}
             <dl class="pairs">
                 <dt>"Traffic"</dt>
-                <dd>{target.traffic.to_string()}</dd>
+                <dd>{strategy::plan(&target.traffic)}</dd>
                 <dt>"Approvals"</dt>
                 <dd>{approvals} {policy.solo.then_some(" (solo mode)")}</dd>
                 {policy.promote_from.as_ref().map(|from| view! { <dt>"After"</dt> <dd>{from.to_string()}</dd> })}

@@ -7,6 +7,7 @@ pub mod aws;
 mod engine;
 mod error;
 mod github;
+mod rolling;
 
 pub use actions_oidc::{ActionsOidc, TokenError};
 pub use aws::{Aws, AwsOptions, EcsCodedeploy, EcsNative, EcsTaskSets};
@@ -15,3 +16,4 @@ pub use error::CallError;
 pub use github::{
     FoundCommit, Github, GithubClient, GithubOauth, GithubOptions, GithubUser, OauthError, OauthOptions, Pkce, SignedIn,
 };
+pub use rolling::Rolling;

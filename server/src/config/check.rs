@@ -4,6 +4,7 @@ use super::{
     Settings,
     file::{self, At, File},
     problem::{Problems, closest},
+    rolling::rolling,
     target::target,
 };
 use std::{collections::BTreeMap, ops::Range};
@@ -321,6 +322,7 @@ fn service(
             environments: service.ci.environments.clone(),
             other_commits: service.ci.other_commits,
         },
+        rolling: rolling(service, &targets, problems),
         targets,
     })
 }

@@ -7,6 +7,7 @@ mod check;
 mod engine;
 mod file;
 mod problem;
+mod rolling;
 mod secrets;
 mod target;
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::{
         seal::SealKey,
         sessions::Sessions,
     },
-    worker::{Engines, Options, Reconciler},
+    worker::{Engines, Options, Reconciler, RollingImport, RollingOptions},
 };
 use bridge::{ActionsTokens, GithubIdentity, GithubSignIn};
 use secrecy::ExposeSecret as _;
@@ -26,7 +26,8 @@ use std::{
     time::Duration,
 };
 use tidegate_adapters::{
-    ActionsOidc, Aws, AwsOptions, EcsCodedeploy, Github, GithubClient, GithubOauth, GithubOptions, OauthOptions,
+    ActionsOidc, Aws, AwsOptions, EcsCodedeploy, EcsNative, EcsTaskSets, Github, GithubClient, GithubOauth,
+    GithubOptions, OauthOptions,
 };
 use tidegate_domain::catalog::EngineKind;
 use tidegate_store::{Db, PoolOptions};
@@ -119,7 +120,14 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
     )?;
     let sessions = parts.sessions.clone();
     let state = HttpState::new(parts)?;
-    let worker = worker(&db, &catalog, github, &settings).await;
+    let aws = Aws::connect(AwsOptions {
+        region: Some(settings.region.clone()),
+        ..AwsOptions::default()
+    })
+    .await;
+    let rolling = RollingOptions::new(uuid::Uuid::now_v7().to_string());
+    let rolling = RollingImport::new(db.clone(), catalog.clone(), Arc::new(aws.clone()), rolling);
+    let worker = worker(&db, &catalog, github, aws, &settings);
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .map_err(|error| format!("{listen}: cannot listen: {error}. Choose another server.listen"))?;
@@ -130,10 +138,15 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
         let stop = stop.clone();
         async move { worker.run(stop).await }
     });
+    let importing = tokio::spawn({
+        let stop = stop.clone();
+        async move { rolling.run(stop).await }
+    });
     let keeping = tokio::spawn(keep_house(sessions, housekeeping::EVERY, stop.clone()));
     let served = http::serve(listener, state, Timeouts::default()).await;
     stop.cancel();
     working.await?;
+    importing.await?;
     keeping.await?;
     signals.abort();
     db.close().await;
@@ -194,13 +207,11 @@ fn parts(
     })
 }
 
-async fn worker(db: &Db, catalog: &CatalogHandle, github: Arc<dyn Github>, settings: &Settings) -> Reconciler {
-    let aws = Aws::connect(AwsOptions {
-        region: Some(settings.region.clone()),
-        ..AwsOptions::default()
-    })
-    .await;
-    let engines = Engines::default().with(EngineKind::EcsCodedeploy, EcsCodedeploy::new(aws));
+fn worker(db: &Db, catalog: &CatalogHandle, github: Arc<dyn Github>, aws: Aws, settings: &Settings) -> Reconciler {
+    let engines = Engines::default()
+        .with(EngineKind::EcsCodedeploy, EcsCodedeploy::new(aws.clone()))
+        .with(EngineKind::EcsTaskSets, EcsTaskSets::new(aws.clone()))
+        .with(EngineKind::EcsNative, EcsNative::new(aws));
     let seconds = |count: i64| Duration::from_secs(u64::try_from(count).unwrap_or_default());
     let options = Options {
         lease: seconds(settings.worker.lease_seconds),

@@ -37,10 +37,12 @@ mod lease;
 mod observe;
 mod reconcile;
 mod record;
+mod rolling;
 mod seen;
 mod strays;
 
 pub use reconcile::Reconciler;
+pub use rolling::{RollingImport, RollingOptions};
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tidegate_adapters::{CallError, Engine};

@@ -14,5 +14,6 @@ mod engines_ecs;
 mod exactly_once;
 mod in_flight;
 mod lane;
+mod rolling;
 mod rolling_back;
 mod story;

@@ -10,6 +10,7 @@ mod ecs;
 mod ecs_codedeploy;
 mod ecs_native;
 mod ecs_task_sets;
+mod rolling;
 mod task_definition;
 
 pub use ecs_codedeploy::EcsCodedeploy;

@@ -268,6 +268,14 @@ async fn r09_what_a_call_did_whose_answer_was_lost_is_found_and_twice_is_once() 
 }
 
 #[tokio::test]
+async fn an_update_that_took_effect_unseen_is_not_made_a_second_time() {
+    let drive = paused().await;
+    let again = drive.try_make(CallKind::UpdateService).await;
+    assert_eq!(again.ok(), drive.run.cloud_deployment);
+    assert_eq!(drive.world.calls("UpdateService").await.len(), 1);
+}
+
+#[tokio::test]
 async fn one_that_surfaces_late_is_found_by_its_operation_and_stopped() {
     let drive = paused().await;
     let stray = drive

@@ -202,7 +202,7 @@ async fn tasks_that_are_not_healthy_within_three_minutes_are_given_up_and_what_r
 }
 
 #[tokio::test]
-async fn one_that_falls_ill_later_has_three_minutes_from_then() {
+async fn one_whose_tasks_all_fall_ill_later_has_three_minutes_from_then() {
     let mut drive = ready().await;
     drive.look(None).await;
     drive.make(shift(10)).await;
@@ -211,6 +211,15 @@ async fn one_that_falls_ill_later_has_three_minutes_from_then() {
     let new = drive.run.cloud_deployment.clone().unwrap();
     let sick = json!({ "how": "never_healthy" });
     drive.world.control("aws/task-definitions/by-hand:2/sick", sick).await;
+    scale(&drive.world, &new, 50.0).await;
+    scale(&drive.world, &new, 100.0).await;
+    drive.world.step(1_000).await;
+    let seen = drive.look(None).await.deployment;
+    assert_eq!(
+        seen.status,
+        CloudStatus::InProgress,
+        "one of two serves: no more traffic, and no way back"
+    );
     scale(&drive.world, &new, 0.0).await;
     scale(&drive.world, &new, 100.0).await;
     assert_eq!(drive.look(None).await.deployment.status, CloudStatus::InProgress);

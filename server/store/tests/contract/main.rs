@@ -33,5 +33,6 @@ mod links;
 mod once;
 mod releases;
 mod roles;
+mod rolling;
 mod sessions;
 mod setup;

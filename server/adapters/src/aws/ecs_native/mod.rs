@@ -20,13 +20,16 @@ use async_trait::async_trait;
 use aws_sdk_ecs::types::{
     DeploymentConfiguration, DeploymentLifecycleHookAction, Service, ServiceDeployment, StopServiceDeploymentStopType,
 };
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tidegate_domain::{
     catalog,
     deployment::{Blocker, CallKind, Observation, Preparation, Run},
     plan::Found,
     time::Timestamp,
 };
+
+/// A stop does not wait longer than this to know whether a pause waits (R19).
+const LOOK_BEFORE_STOP: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone)]
 pub struct EcsNative {
@@ -89,8 +92,12 @@ impl EcsNative {
         let target = target(order)?;
         let definition = made(run.task_definition.as_deref())?;
         let service = self.service(target).await?;
+        if service.task_definition() == Some(definition) {
+            // An earlier call took effect after all.
+            return self.id_of(target, definition, run.started_at).await;
+        }
         let runs = prepare::runs(&service).map_err(|why| CallError::refused("TargetChanged", why, true))?;
-        if runs != run.revision.rollback_target && runs != definition {
+        if runs != run.revision.rollback_target {
             let message = format!(
                 "{runs} runs by now, but what was approved replaces {}; approve again",
                 run.revision.rollback_target
@@ -232,7 +239,8 @@ impl EcsNative {
 
     /// Stops it and lets ECS roll back, at the pause where one waits. One that cannot be looked at is stopped all the same.
     async fn stop(&self, id: &str, sent: Sent) -> Result<String, CallError> {
-        let seen = self.seen(id).await.ok();
+        let seen = tokio::time::timeout(LOOK_BEFORE_STOP, self.seen(id)).await;
+        let seen = seen.ok().and_then(Result::ok);
         let hook = seen
             .as_ref()
             .and_then(observe::awaiting)

@@ -1,9 +1,10 @@
 //! How a deployment goes: the new task set, its targets, and the weights.
 //!
-//! What does not come to be healthy within [`HEALTH_MILLIS`], or stops being it for as long, has failed, and the
-//! observation names the old task set as what the traffic goes back to: so the planner goes back, and does not wait for
-//! the deadline. By Tidegate's clock, from when it made the task set or first saw it unwell. Once the old task set is
-//! being taken away there is nothing to go back to, and the observation says no such thing.
+//! What does not come to be healthy within [`HEALTH_MILLIS`], or has no healthy task for as long later on, has failed, and
+//! the observation names the old task set as what the traffic goes back to: so the planner goes back, and does not wait
+//! for the deadline. By Tidegate's clock, from when it made the task set or first saw it unwell. One that has some healthy
+//! tasks, while others are replaced or added, gets no more traffic until all are, and the deadline decides. Once the old
+//! task set is being taken away there is nothing to go back to, and the observation says no such thing.
 
 use super::{
     listener,
@@ -162,8 +163,10 @@ fn install(seen: &Seen, run: &Run, now: Timestamp) -> LifecycleEvent {
         message: None,
     };
     let was_well = before.is_some_and(|event| event.status == LifecycleStatus::Succeeded);
-    if seen.new_is_ready() {
+    let serves = was_well && seen.healthy > 0 && seen.sides.lives().is_some();
+    if serves || seen.new_is_ready() {
         return LifecycleEvent {
+            message: (!seen.new_is_ready()).then(|| seen.words()),
             started_at: before.map_or(Some(made), |event| event.started_at),
             ended_at: before.filter(|_| was_well).map_or(Some(now), |event| event.ended_at),
             ..event
