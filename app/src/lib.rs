@@ -8,6 +8,7 @@
 pub mod islands;
 pub mod model;
 pub mod portal;
+pub mod shape;
 pub mod visitor;
 pub mod words;
 

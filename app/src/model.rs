@@ -1,18 +1,21 @@
 //! Read models: what a page shows, put together by the server from one read. Props of components are these and domain
 //! types.
 
+use crate::shape::{EnvironmentFreezes, Shape};
 use serde::{Deserialize, Serialize};
 use tidegate_domain::{
     Deployment, Policy, QuorumStatus, Release, Service, StateName, Timestamp,
     access::Role,
     approval::Involved,
     audit::RecordedEvent,
+    breakglass::Entry,
     catalog::{Environment, Target},
     gate::GateStatus,
     id::{DeploymentId, ReleaseId},
     name::{EnvironmentName, PersonRef, ServiceName, TeamSlug},
     release::Commit,
     rolling::RollingView,
+    smoke::MonitorStatus,
 };
 
 /// The person at the screen.
@@ -108,6 +111,8 @@ pub struct Inbox {
     pub mine: Vec<DeploymentSummary>,
     /// Waits for others.
     pub others: Vec<InboxItem>,
+    /// Broken glass that the viewer may review.
+    pub reviews: Vec<Entry>,
     pub now: Timestamp,
 }
 
@@ -182,6 +187,8 @@ pub struct DeploymentPage {
     /// Oldest first.
     pub events: Vec<RecordedEvent>,
     pub allowed: Allowed,
+    /// Freezes, migration, break-glass, time budget.
+    pub shape: Shape,
     pub now: Timestamp,
 }
 
@@ -197,12 +204,16 @@ pub struct ReleaseRow {
 pub struct ServicePage {
     pub service: Service,
     pub cells: Vec<Cell>,
+    /// What watches its targets between deployments.
+    pub monitors: Vec<MonitorStatus>,
     /// Newest first.
     pub releases: Vec<ReleaseRow>,
     pub history: Vec<DeploymentSummary>,
     /// Of services that ECS deploys by itself and that are only watched.
     pub rolling: Vec<RollingView>,
     pub may_request: Permission,
+    /// For each environment.
+    pub freezes: Vec<EnvironmentFreezes>,
     pub now: Timestamp,
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     model::{AuditFilter, AuditPage, DeploymentPage, History, HistoryFilter, Home, Inbox, ServicePage},
     portal::{Portal, PortalError},
+    shape::Register,
     visitor::Visitor,
 };
 use leptos::{
@@ -67,6 +68,12 @@ pub async fn deployment(id: DeploymentId) -> Result<DeploymentPage, PortalError>
 pub async fn service(name: ServiceName) -> Result<ServicePage, PortalError> {
     let (portal, actor) = portal()?;
     portal.service(&actor, name).await
+}
+
+#[server(name = ReadBreakGlass, prefix = "/rpc", endpoint = "break-glass")]
+pub async fn break_glass() -> Result<Register, PortalError> {
+    let (portal, actor) = portal()?;
+    portal.break_glass_register(&actor).await
 }
 
 #[server(name = ReadAudit, prefix = "/rpc", endpoint = "audit")]

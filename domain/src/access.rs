@@ -106,12 +106,17 @@ pub enum Action {
     RollBack,
     /// Let a held deployment go on.
     Continue,
+    /// Let one deployment through a freeze; the freeze names the roles.
+    OverrideFreeze,
+    /// Skip named checks in an incident; the configuration names the roles.
+    BreakGlass,
+    ReviewBreakGlass,
     /// See and end other people's sessions.
     ManageSessions,
 }
 
 impl Action {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::View,
         Self::ViewAudit,
         Self::ReportRelease,
@@ -122,6 +127,9 @@ impl Action {
         Self::Cancel,
         Self::RollBack,
         Self::Continue,
+        Self::OverrideFreeze,
+        Self::BreakGlass,
+        Self::ReviewBreakGlass,
         Self::ManageSessions,
     ];
 
@@ -137,6 +145,9 @@ impl Action {
             Self::Cancel => "cancel a deployment",
             Self::RollBack => "roll back a deployment",
             Self::Continue => "let a held deployment go on",
+            Self::OverrideFreeze => "override a freeze",
+            Self::BreakGlass => "break the glass",
+            Self::ReviewBreakGlass => "review a break-glass",
             Self::ManageSessions => "manage sessions",
         }
     }
@@ -151,7 +162,9 @@ impl Action {
             Self::RequestDeployment => &[Deployer, Admin],
             Self::Approve | Self::Reject => &[Approver],
             Self::Cancel | Self::RollBack | Self::Continue => &[Deployer, Approver, Admin],
-            Self::ManageSessions => &[Admin],
+            Self::OverrideFreeze | Self::ManageSessions => &[Admin],
+            Self::BreakGlass => &[Deployer, Admin],
+            Self::ReviewBreakGlass => &[Approver, Auditor, Admin],
         }
     }
 }
@@ -167,9 +180,21 @@ pub struct Denial(pub String);
 /// # Errors
 /// A sentence that says what is missing.
 pub fn can(actor: &Actor, action: Action, service: Option<&ServiceName>) -> Result<(), Denial> {
+    can_by(actor, action, service, action.roles())
+}
+
+/// [`can`], where the configuration says which roles allow it.
+///
+/// # Errors
+/// A sentence that says what is missing.
+pub fn can_by(actor: &Actor, action: Action, service: Option<&ServiceName>, roles: &[Role]) -> Result<(), Denial> {
     match actor {
         Actor::System { .. } => match action {
-            Action::Approve | Action::Reject => Err(Denial(format!("only a person may {}", action.words()))),
+            Action::Approve
+            | Action::Reject
+            | Action::OverrideFreeze
+            | Action::BreakGlass
+            | Action::ReviewBreakGlass => Err(Denial(format!("only a person may {}", action.words()))),
             _ => Ok(()),
         },
         Actor::Ci {
@@ -190,7 +215,6 @@ pub fn can(actor: &Actor, action: Action, service: Option<&ServiceName>) -> Resu
             _ => Err(Denial(format!("only a person may {}", action.words()))),
         },
         Actor::Person { .. } => {
-            let roles = action.roles();
             if roles.iter().any(|role| actor.has(*role)) {
                 Ok(())
             } else if roles.is_empty() {

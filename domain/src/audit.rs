@@ -55,11 +55,17 @@ kinds! {
     DeploymentSucceeded = "deployment.succeeded": "Succeeded",
     DeploymentRolledBack = "deployment.rolled_back": "Rolled back",
     DeploymentFailed = "deployment.failed": "Failed",
+    DeploymentPostponed = "deployment.postponed": "Time to start put off by a freeze",
+    FreezeOverridden = "freeze.overridden": "Freeze overridden",
+    BreakGlassOpened = "breakglass.opened": "Glass broken",
+    BreakGlassUsed = "breakglass.used": "Started by break-glass",
+    BreakGlassReviewed = "breakglass.reviewed": "Break-glass reviewed",
     SessionStarted = "session.started": "Signed in",
     SessionEnded = "session.ended": "Signed out",
     AccessDenied = "access.denied": "Refused",
     WebhookReceived = "webhook.received": "Webhook received",
     ConfigurationLoaded = "configuration.loaded": "Configuration loaded",
+    MonitorChanged = "monitor.changed": "Monitor changed",
     WorkerWarning = "worker.warning": "Warning from the worker",
 }
 

@@ -9,9 +9,12 @@ pub use engine::{
 
 use crate::{
     access::Role,
+    freeze::Freeze,
+    health::HealthDefinition,
     name::{EnvironmentName, ServiceName, TeamSlug},
     policy::Policy,
     rolling::RollingService,
+    smoke::{Monitor, Verification},
     traffic::TrafficPlan,
 };
 use serde::{Deserialize, Serialize};
@@ -53,11 +56,18 @@ pub struct Service {
     /// `owner/name` on GitHub.
     pub repository: String,
     pub ci: CiTrust,
+    /// IANA name; what its calendar days are told by.
+    #[serde(default = "utc")]
+    pub time_zone: String,
     /// In the order in which a release passes through them.
     pub targets: Vec<Target>,
     /// Services at ECS whose own rolling deployments are shown beside it, and never made from here.
     #[serde(default)]
     pub rolling: Vec<RollingService>,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
 }
 
 impl Service {
@@ -75,6 +85,12 @@ pub struct Target {
     pub policy: Policy,
     /// Seconds after which a running deployment is stopped and rolled back.
     pub deadline_seconds: i64,
+    /// How its health is judged while it is deployed to. `None`: by AWS alone.
+    pub health: Option<HealthDefinition>,
+    /// How a deployment is verified; `None`: by the engine's own word alone.
+    pub verify: Option<Verification>,
+    /// What watches it between deployments.
+    pub monitor: Option<Monitor>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -85,6 +101,14 @@ pub struct Catalog {
     pub environments: Vec<Environment>,
     pub services: Vec<Service>,
     pub roles: Vec<RoleGrant>,
+    /// Hosts and networks that suites may reach although they are not public, such as `10.0.0.0/8`.
+    pub smoke_allow: Vec<String>,
+    /// When nothing goes forward.
+    #[serde(default)]
+    pub freezes: Vec<Freeze>,
+    /// Who may break the glass. Empty: nobody.
+    #[serde(default)]
+    pub break_glass: Vec<Role>,
 }
 
 impl Catalog {
@@ -102,6 +126,15 @@ impl Catalog {
 
     pub fn is_production(&self, name: &EnvironmentName) -> bool {
         self.environment(name).is_some_and(|environment| environment.production)
+    }
+
+    /// The freezes that cover a service in an environment.
+    pub fn freezes_of(&self, service: &ServiceName, environment: &EnvironmentName) -> Vec<Freeze> {
+        self.freezes
+            .iter()
+            .filter(|freeze| freeze.covers(service, environment))
+            .cloned()
+            .collect()
     }
 
     /// Roles that membership of these teams gives.

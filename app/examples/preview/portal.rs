@@ -9,12 +9,15 @@ use tidegate_app::{
         HomeRow, Inbox, InboxItem, NewDeployment, Permission, ReleaseRow, ServicePage,
     },
     portal::{Portal, PortalError},
+    shape::{CheckRow, NewBreakGlass, NewReview, Register, Shape},
 };
 use tidegate_domain::{
-    Actor, Approval, Deployment, PersonRef, QuorumStatus, State, StateName, Timestamp,
+    Actor, Approval, Deployment, PersonRef, QuorumStatus, Release, State, StateName, Timestamp,
     approval::{self, Involved},
+    breakglass::Check,
+    budget::Budget,
     deployment::{Ballot, Transition},
-    id::{ApprovalId, DeploymentId},
+    id::{ApprovalId, BreakGlassId, DeploymentId},
     name::{EnvironmentName, ServiceName},
     revision::RevisionHash,
 };
@@ -267,11 +270,34 @@ fn page(world: &World, record: &Record) -> DeploymentPage {
         allowed: allowed(world, record),
         involved: Involved::of(&release, it.requested_by.human().cloned()),
         policy_changed: false,
+        shape: shape(world, it, &release),
         deployment: it.clone(),
         release,
         target,
         policy,
         now: NOW,
+    }
+}
+
+fn shape(world: &World, it: &Deployment, release: &Release) -> Shape {
+    let reports: Vec<_> = world
+        .gates
+        .iter()
+        .filter(|gate| gate.release == release.id)
+        .cloned()
+        .collect();
+    Shape {
+        freezes: Vec::new(),
+        closed: Vec::new(),
+        opens: None,
+        no_way_back: None,
+        may_break_glass: Permission::Yes,
+        checks: vec![CheckRow {
+            check: Check::Quorum,
+            stands: it.state.name() == StateName::AwaitingApproval,
+        }],
+        glass: None,
+        budget: Budget::of(it, &reports, NOW),
     }
 }
 
@@ -339,6 +365,7 @@ impl Portal for Sample {
         let item = |record: &&Record| inbox_item(&world, record);
         let login = me(actor).login;
         Ok(Inbox {
+            reviews: Vec::new(),
             waiting_on_me: mine.iter().map(item).collect(),
             others: others.iter().map(item).collect(),
             mine: world
@@ -437,9 +464,11 @@ impl Portal for Sample {
                 })
                 .collect(),
             rolling: crate::rolling::views(&service.rolling),
+            monitors: crate::monitors::of(&name),
             service,
             history,
             may_request: Permission::Yes,
+            freezes: Vec::new(),
             now: NOW,
         })
     }
@@ -555,6 +584,25 @@ impl Portal for Sample {
             })
         })?;
         Ok(id)
+    }
+
+    async fn override_freeze(&self, _: &Actor, _: DeploymentId, _: String, _: String) -> Result<(), PortalError> {
+        Err(PortalError::Conflict("the preview has no freeze".to_owned()))
+    }
+
+    async fn break_glass(&self, _: &Actor, _: DeploymentId, _: NewBreakGlass) -> Result<DeploymentId, PortalError> {
+        Err(PortalError::Conflict("the preview breaks no glass".to_owned()))
+    }
+
+    async fn review_break_glass(&self, _: &Actor, _: BreakGlassId, _: NewReview) -> Result<(), PortalError> {
+        Err(PortalError::NotFound("the preview has no register".to_owned()))
+    }
+
+    async fn break_glass_register(&self, _: &Actor) -> Result<Register, PortalError> {
+        Ok(Register {
+            rows: Vec::new(),
+            now: NOW,
+        })
     }
 }
 

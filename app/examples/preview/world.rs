@@ -152,6 +152,9 @@ fn target(service: &str, environment: &str, traffic: TrafficPlan, policy: Policy
         traffic,
         policy,
         deadline_seconds: 3600,
+        health: None,
+        verify: None,
+        monitor: None,
     }
 }
 
@@ -167,6 +170,7 @@ pub(crate) fn catalog() -> Catalog {
             name: name(service),
             description: description.to_owned(),
             repository: format!("acme/{service}"),
+            time_zone: "UTC".to_owned(),
             ci: CiTrust {
                 repository_id: 1,
                 refs: vec!["refs/heads/main".to_owned()],
@@ -237,6 +241,9 @@ pub(crate) fn catalog() -> Catalog {
             service("load-test", "Replays last week’s peak", None),
         ],
         roles: Vec::new(),
+        smoke_allow: Vec::new(),
+        freezes: Vec::new(),
+        break_glass: vec![Role::Deployer, Role::Admin],
     }
 }
 
@@ -283,6 +290,7 @@ fn release(number: usize, service: &str, authors: &[&str], commits: usize, repor
             })
             .collect(),
         commit,
+        migration: None,
         reported_at,
     }
 }
@@ -338,6 +346,7 @@ impl<'a> Flow<'a> {
             reason: None,
             approvals: Vec::new(),
             preparation: None,
+            waivers: tidegate_domain::deployment::Waivers::default(),
             state: State::Requested { blocked: Vec::new() },
         };
         Self {
@@ -415,6 +424,8 @@ impl<'a> Flow<'a> {
             traffic: self.traffic.clone(),
             engine: self.engine.clone(),
             deadline_seconds: 3600,
+            health: None,
+            verify: None,
         };
         let gates = gate::statuses(&self.policy.gates, &reports);
         let revision = revision_of(&self.record.deployment, &facts, &gates, &preparation);
@@ -652,6 +663,7 @@ impl World {
                     verdict: if failed { Verdict::Fail } else { Verdict::Pass },
                     detail,
                     url: release.run_url.clone(),
+                    seconds: Some(20 + 15 * index as i64),
                     reported_at: release.reported_at.plus_millis(index as i64 * 2 * MINUTE),
                 });
             }

@@ -1,5 +1,6 @@
 //! Parts that several pages show. Each is a function from domain types to a view.
 
+pub(crate) mod breakglass;
 pub(crate) mod commits;
 pub(crate) mod empty;
 pub(crate) mod field;
@@ -7,6 +8,7 @@ pub(crate) mod flash;
 pub(crate) mod gates;
 pub(crate) mod icon;
 pub(crate) mod label;
+pub(crate) mod monitors;
 pub(crate) mod pager;
 pub(crate) mod rolling;
 pub(crate) mod rows;

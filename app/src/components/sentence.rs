@@ -1,8 +1,9 @@
 //! An audit event as a sentence for a person. The facts come from the event's data, whose members the domain names.
 
 use super::{icon::Icon, state::Meaning};
+use crate::words::listed;
 use serde_json::Value;
-use tidegate_domain::{EventKind, audit::AuditEvent, time::span_words};
+use tidegate_domain::{EventKind, audit::AuditEvent, breakglass::Check, time::span_words};
 
 /// What the timeline and the audit log show of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,7 @@ pub(crate) fn sentence(event: &AuditEvent) -> Sentence {
         .pointer("/result/outcome")
         .and_then(Value::as_str)
         .is_some_and(|outcome| outcome == "refused");
+    let refused = refused || text(data, "health") == Some("failing");
     Sentence {
         icon: if refused { Icon::Alert } else { icon },
         meaning: if refused { Meaning::Bad } else { meaning },
@@ -71,10 +73,14 @@ const fn drawing(kind: EventKind) -> (Icon, Meaning) {
         K::DeploymentSucceeded => (Icon::Check, Meaning::Good),
         K::DeploymentRolledBack => (Icon::Back, Meaning::Bad),
         K::DeploymentFailed => (Icon::Alert, Meaning::Bad),
+        K::DeploymentPostponed => (Icon::Clock, Meaning::Waiting),
+        K::FreezeOverridden | K::BreakGlassOpened | K::BreakGlassUsed => (Icon::Alert, Meaning::Waiting),
+        K::BreakGlassReviewed => (Icon::Shield, Meaning::Quiet),
         K::SessionStarted | K::SessionEnded => (Icon::Person, Meaning::Quiet),
         K::AccessDenied => (Icon::Lock, Meaning::Bad),
         K::WebhookReceived => (Icon::Cloud, Meaning::Quiet),
         K::ConfigurationLoaded => (Icon::Gear, Meaning::Quiet),
+        K::MonitorChanged => (Icon::Check, Meaning::Good),
         K::WorkerWarning => (Icon::Alert, Meaning::Waiting),
     }
 }
@@ -145,6 +151,7 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
         K::DeploymentQueued => plain(match data.pointer("/authority/kind").and_then(Value::as_str) {
             Some("quorum") => "queues it: enough people approved",
             Some("rollback") => "queues it: a rollback needs no new approval",
+            Some("break_glass") => "queues it: someone broke the glass",
             _ => "queues it: the policy asks for no approval",
         }),
         K::DeploymentStarted => plain("starts it"),
@@ -209,6 +216,7 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
             "was refused".to_owned(),
             text(data, "why").or_else(|| text(data, "what")).map(str::to_owned),
         ),
+        K::MonitorChanged => monitored(data),
         K::WorkerWarning => (
             "warning".to_owned(),
             ["message", "what", "why"]
@@ -220,11 +228,64 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
             "loaded the configuration".to_owned(),
             text(data, "hash").map(|hash| format!("version {}", short(hash))),
         ),
+        K::DeploymentPostponed => (
+            "puts off its time to start".to_owned(),
+            text(data, "why").map(str::to_owned),
+        ),
+        K::FreezeOverridden => (
+            format!("overrode the freeze {}", text(data, "freeze").unwrap_or_default()),
+            text(data, "until").map(|until| format!("which holds until {until}")),
+        ),
+        K::BreakGlassOpened => (
+            "broke the glass".to_owned(),
+            named(data, "skips").map(|skips| format!("skips {skips}")),
+        ),
+        K::BreakGlassUsed => (
+            "goes by the broken glass".to_owned(),
+            named(data, "skipped").map(|skipped| format!("skipped {skipped}")),
+        ),
+        K::BreakGlassReviewed => {
+            let opened_by = data.pointer("/opened_by/login").and_then(Value::as_str);
+            let late = data.get("late").and_then(Value::as_bool).unwrap_or_default();
+            (
+                format!("reviewed the break-glass of {}", opened_by.unwrap_or("someone")),
+                text(data, "judgement").map(|judgement| {
+                    let judgement = judgement.replace('_', " ");
+                    format!("{judgement}{}", if late { ", after it was overdue" } else { "" })
+                }),
+            )
+        }
         K::ReleaseEnriched => plain("completed the release from GitHub"),
         K::SessionStarted => plain("signed in"),
         K::SessionEnded => plain("signed out"),
         K::WebhookReceived => ("received a webhook".to_owned(), text(data, "event").map(str::to_owned)),
     }
+}
+
+fn monitored(data: &Value) -> (String, Option<String>) {
+    let suite = text(data, "suite").unwrap_or("the suite");
+    if text(data, "health") == Some("failing") {
+        let test = text(data, "test").unwrap_or("a test");
+        let why = text(data, "why").map(str::to_owned);
+        (format!("sees monitor {suite} fail at {test}"), why)
+    } else {
+        let lasted = data.get("seconds").and_then(Value::as_i64);
+        (
+            format!("sees monitor {suite} pass again"),
+            lasted.map(|seconds| format!("after {}", span_words(seconds * 1000))),
+        )
+    }
+}
+
+/// The checks that a member lists, in words.
+fn named(data: &Value, member: &str) -> Option<String> {
+    let names = data.get(member)?.as_array()?;
+    let words: Vec<String> = names
+        .iter()
+        .filter_map(|name| name.as_str()?.parse::<Check>().ok())
+        .map(|check| check.words())
+        .collect();
+    (!words.is_empty()).then(|| listed(&words, "and"))
 }
 
 fn took(what: &str, data: &Value) -> String {
@@ -340,6 +401,26 @@ mod tests {
             (
                 "voids the approval of ben".to_owned(),
                 Some("image digest changed from a1a1a1a1a1… to b2b2b2b2b2…".to_owned())
+            )
+        );
+    }
+
+    #[test]
+    fn a_monitor_tells_what_failed_and_how_long() {
+        let failing = json!({ "suite": "reference", "health": "failing", "test": "chat_basic", "why": "status is 500, expected 200" });
+        assert_eq!(
+            said(EventKind::MonitorChanged, failing),
+            (
+                "sees monitor reference fail at chat_basic".to_owned(),
+                Some("status is 500, expected 200".to_owned())
+            )
+        );
+        let passing = json!({ "suite": "reference", "health": "passing", "seconds": 600 });
+        assert_eq!(
+            said(EventKind::MonitorChanged, passing),
+            (
+                "sees monitor reference pass again".to_owned(),
+                Some("after 10 min".to_owned())
             )
         );
     }

@@ -3,7 +3,7 @@
 use super::RollbackCause;
 use crate::{
     catalog::Engine,
-    id::{ApprovalId, OperationId},
+    id::{ApprovalId, BreakGlassId, OperationId},
     name::PersonRef,
     revision::Revision,
     time::Timestamp,
@@ -21,6 +21,8 @@ pub enum Authority {
     Automatic,
     /// A person went back to an earlier release, with a reason.
     Rollback { by: PersonRef, reason: String },
+    /// A person broke the glass and answers for it; see [`super::Waivers::glass`].
+    BreakGlass { id: BreakGlassId, by: PersonRef },
 }
 
 /// One run at the cloud. Has one operation id, which the cloud deployment carries in its description.

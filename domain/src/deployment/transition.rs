@@ -1,8 +1,8 @@
 //! The transitions: what may happen to a deployment in which state, and which events it leaves.
 
 use super::{
-    Ballot, Blocker, Call, CallKind, Concern, Deployment, Expiry, Failure, Hold, Outcome, Preparation, Progress,
-    RollbackCause, Run, StartEvidence, State, StateName, StopRequest, due,
+    Ballot, Blocker, Call, CallKind, Concern, Deployment, Exemption, Expiry, Failure, Hold, Outcome, Preparation,
+    Progress, RollbackCause, Run, StartEvidence, State, StateName, StopRequest, due,
 };
 use crate::{
     access::Actor,
@@ -54,6 +54,8 @@ pub enum Transition {
         memberships: Vec<Membership>,
         ballot: Ballot,
     },
+    /// Lets it past something, or puts off its time to start.
+    Exempt(Exemption),
     Start {
         operation: OperationId,
         evidence: Box<StartEvidence>,
@@ -118,6 +120,7 @@ impl Transition {
             Self::Supersede { .. } => "supersede",
             Self::Expire { .. } => "expire",
             Self::LoseQuorum { .. } => "lose quorum",
+            Self::Exempt(exemption) => exemption.name(),
             Self::Start { .. } => "start",
             Self::Intend { .. } => "intend a call",
             Self::Conclude { .. } => "conclude a call",
@@ -311,6 +314,10 @@ impl Deployment {
             (Transition::LoseQuorum { memberships, ballot }, State::Queued { revision, .. }) => {
                 next.lose_quorum(revision, &memberships, &ballot, now, &mut events)?;
             }
+            (
+                Transition::Exempt(exemption),
+                State::Requested { .. } | State::AwaitingApproval { .. } | State::Queued { .. },
+            ) => next.exempt(exemption, now, &mut events)?,
             (
                 Transition::Start {
                     operation,

@@ -5,8 +5,11 @@
 //! the step, then observes and asks again.
 
 mod back;
+mod clearance;
 mod deploying;
 mod running;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 use crate::{
@@ -14,13 +17,16 @@ use crate::{
     catalog::Engine,
     deployment::{Blocker, CallKind, Deployment, Observation, Preparation, State, Transition},
     gate::GateStatus,
+    health::HealthDefinition,
     id::{DeploymentId, OperationId},
     policy::Policy,
     revision::{Revision, evidence},
+    smoke::Verification,
     time::{HOUR, MINUTE, SECOND, Timestamp},
     traffic::TrafficPlan,
 };
 use back::rolling_back;
+pub use clearance::{Clearance, Closure, Standing, closed, closed_words};
 use deploying::deploying;
 use running::starting;
 use waiting::waiting;
@@ -89,6 +95,8 @@ pub struct Facts {
     /// `None`: GitHub could not be asked, and nothing may start (R5).
     pub memberships: Option<Vec<Membership>>,
     pub lane: Lane,
+    /// Freezes, the migration, the way back.
+    pub clearance: Clearance,
     /// `None`: the cloud could not be asked.
     pub found: Option<Found>,
     /// `None`: the cloud could not be asked.
@@ -106,6 +114,8 @@ pub struct TargetFacts {
     pub traffic: TrafficPlan,
     pub engine: Engine,
     pub deadline_seconds: i64,
+    pub health: Option<HealthDefinition>,
+    pub verify: Option<Verification>,
 }
 
 /// The one thing to do next.
@@ -156,9 +166,9 @@ pub fn needs(deployment: &Deployment) -> Needs {
 }
 
 /// Whether its gates or its environments alone hold it up: then nothing need be asked of the cloud.
-pub fn held_up(deployment: &Deployment, facts: &Facts) -> bool {
-    let target = facts.target.as_ref().filter(|_| !deployment.is_rollback());
-    target.is_some_and(|target| !waiting::blockers(target, facts).is_empty())
+pub fn held_up(deployment: &Deployment, facts: &Facts, now: Timestamp) -> bool {
+    let target = facts.target.as_ref();
+    target.is_some_and(|target| !waiting::blockers(deployment, target, facts, now).is_empty())
 }
 
 /// What happens next.
@@ -207,13 +217,20 @@ pub fn revision_of(
         digest: deployment.digest.clone(),
         task_definition: preparation.hash.clone(),
         traffic: target.traffic.clone(),
-        health_definition: "none".to_owned(),
+        health_definition: target
+            .health
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), HealthDefinition::version),
         policy: target.policy.version(),
         gates: evidence(gates),
         rollback_target: preparation
             .running_task_definition
             .clone()
             .unwrap_or_else(|| "none".to_owned()),
+        verification: target
+            .verify
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), Verification::version),
     }
 }
 

@@ -7,6 +7,8 @@ pub mod aws;
 mod engine;
 mod error;
 mod github;
+mod metrics;
+pub mod probe;
 mod rolling;
 
 pub use actions_oidc::{ActionsOidc, TokenError};
@@ -16,4 +18,5 @@ pub use error::CallError;
 pub use github::{
     FoundCommit, Github, GithubClient, GithubOauth, GithubOptions, GithubUser, OauthError, OauthOptions, Pkce, SignedIn,
 };
+pub use metrics::{Alarm, AlarmState, CloudWatch, Metrics, Prometheus, PrometheusOptions, Read, Sources};
 pub use rolling::Rolling;

@@ -3,8 +3,11 @@
 use super::{
     Settings,
     file::{self, At, File},
+    freeze,
+    health::Definitions,
     problem::{Problems, closest},
     rolling::rolling,
+    smoke,
     target::target,
 };
 use std::{collections::BTreeMap, ops::Range};
@@ -65,6 +68,7 @@ pub(super) fn settings(file: &File, problems: &mut Problems) -> Option<Settings>
             Some("leave the section out for 16, 30 and 60".to_owned()),
         );
     }
+    let prometheus = super::metrics::prometheus(file.prometheus.as_ref(), problems);
     let (Ok(listen), Ok(public_url)) = (listen, public_url) else {
         return None;
     };
@@ -77,6 +81,7 @@ pub(super) fn settings(file: &File, problems: &mut Problems) -> Option<Settings>
         github: file.github.clone(),
         region: file.aws.region.clone(),
         worker: *worker,
+        prometheus,
     })
 }
 
@@ -117,11 +122,16 @@ pub(super) fn catalog(file: &File, problems: &mut Problems) -> Option<Catalog> {
         .iter()
         .filter_map(|(name, p)| Some((name.as_str(), policy(p, &known, problems)?)))
         .collect();
-    let services: Vec<Service> = file
+    let health = Definitions::read(&file.health, problems);
+    let mut services: Vec<Service> = file
         .services
         .iter()
-        .filter_map(|s| service(s, &environments, &policies, &file.policies, problems))
+        .filter_map(|s| service(s, &environments, &policies, &file.policies, &health, problems))
         .collect();
+    let smoke_allow = smoke::attach(file, &mut services, problems);
+    let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+    let freezes = freeze::freezes(&file.freezes, &names, &known, problems);
+    let break_glass = freeze::break_glass(&file.break_glass, problems);
     let roles = roles(&file.roles, problems);
     approvers_exist(file, &roles, problems);
     Some(Catalog {
@@ -129,6 +139,9 @@ pub(super) fn catalog(file: &File, problems: &mut Problems) -> Option<Catalog> {
         environments,
         services,
         roles,
+        smoke_allow,
+        freezes,
+        break_glass,
     })
 }
 
@@ -158,7 +171,7 @@ fn approvers_exist(file: &File, roles: &[RoleGrant], problems: &mut Problems) {
     }
 }
 
-fn unique<'a>(names: impl Iterator<Item = &'a At<String>>, what: &str, problems: &mut Problems) {
+pub(super) fn unique<'a>(names: impl Iterator<Item = &'a At<String>>, what: &str, problems: &mut Problems) {
     let mut seen: Vec<&str> = Vec::new();
     for name in names {
         if seen.contains(&name.get().as_str()) {
@@ -266,6 +279,7 @@ fn service(
     environments: &[Environment],
     policies: &BTreeMap<&str, Policy>,
     written: &BTreeMap<String, file::Policy>,
+    health: &Definitions,
     problems: &mut Problems,
 ) -> Option<Service> {
     let names: Vec<&str> = environments
@@ -295,6 +309,7 @@ fn service(
                 written_target,
                 policies,
                 written,
+                health,
                 problems,
             ));
         }
@@ -315,6 +330,7 @@ fn service(
         name: named(&service.name, problems, ServiceName::new)?,
         description: service.description.clone(),
         repository: service.repository.get().clone(),
+        time_zone: freeze::time_zone(service.time_zone.as_ref(), problems),
         ci: CiTrust {
             repository_id: service.repository_id,
             refs: service.ci.refs.clone(),

@@ -12,6 +12,8 @@ pub struct Secrets {
     pub github_webhook_secret: SecretString,
     /// For reading teams and comparisons.
     pub github_token: SecretString,
+    /// For asking Prometheus, where it wants one.
+    pub prometheus_token: Option<SecretString>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +41,7 @@ impl Secrets {
             github_client_secret: required("TIDEGATE_GITHUB_CLIENT_SECRET")?.into(),
             github_webhook_secret: required("TIDEGATE_GITHUB_WEBHOOK_SECRET")?.into(),
             github_token: required("TIDEGATE_GITHUB_TOKEN")?.into(),
+            prometheus_token: optional("TIDEGATE_PROMETHEUS_TOKEN")?.map(SecretString::from),
         })
     }
 }

@@ -5,8 +5,9 @@ use async_trait::async_trait;
 use tidegate_app::{
     model::{AuditFilter, AuditPage, DeploymentPage, History, HistoryFilter, Home, Inbox, NewDeployment, ServicePage},
     portal::{Portal, PortalError},
+    shape::{NewBreakGlass, NewReview, Register},
 };
-use tidegate_domain::{Actor, DeploymentId, RevisionHash, ServiceName};
+use tidegate_domain::{Actor, BreakGlassId, DeploymentId, RevisionHash, ServiceName};
 
 #[async_trait]
 impl Portal for Services {
@@ -66,5 +67,31 @@ impl Portal for Services {
 
     async fn roll_back(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<DeploymentId, PortalError> {
         self.roll_back_deployment(actor, id, reason).await
+    }
+    async fn override_freeze(
+        &self,
+        actor: &Actor,
+        id: DeploymentId,
+        freeze: String,
+        reason: String,
+    ) -> Result<(), PortalError> {
+        self.override_the_freeze(actor, id, &freeze, &reason).await
+    }
+
+    async fn break_glass(
+        &self,
+        actor: &Actor,
+        id: DeploymentId,
+        new: NewBreakGlass,
+    ) -> Result<DeploymentId, PortalError> {
+        self.open_break_glass(actor, id, new).await
+    }
+
+    async fn review_break_glass(&self, actor: &Actor, id: BreakGlassId, new: NewReview) -> Result<(), PortalError> {
+        self.review(actor, id, new).await
+    }
+
+    async fn break_glass_register(&self, actor: &Actor) -> Result<Register, PortalError> {
+        self.register_page(actor).await
     }
 }

@@ -3,7 +3,7 @@
 mod bridge;
 
 use crate::{
-    config::{self, Loaded, Secrets, Settings},
+    config::{self, Loaded, Secrets, Settings, SmokeSecrets},
     http::{self, HttpState, Parts, Rates, Site, Timeouts},
     service::{
         CatalogHandle, Services,
@@ -16,7 +16,7 @@ use crate::{
         seal::SealKey,
         sessions::Sessions,
     },
-    worker::{Engines, Options, Reconciler, RollingImport, RollingOptions},
+    worker::{Engines, MonitorOptions, Monitors, Options, Reconciler, RollingImport, RollingOptions},
 };
 use bridge::{ActionsTokens, GithubIdentity, GithubSignIn};
 use secrecy::ExposeSecret as _;
@@ -28,6 +28,7 @@ use std::{
 use tidegate_adapters::{
     ActionsOidc, Aws, AwsOptions, EcsCodedeploy, EcsNative, EcsTaskSets, Github, GithubClient, GithubOauth,
     GithubOptions, OauthOptions,
+    probe::{HttpProber, SystemResolver},
 };
 use tidegate_domain::catalog::EngineKind;
 use tidegate_store::{Db, PoolOptions};
@@ -128,6 +129,7 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
     let rolling = RollingOptions::new(uuid::Uuid::now_v7().to_string());
     let rolling = RollingImport::new(db.clone(), catalog.clone(), Arc::new(aws.clone()), rolling);
     let worker = worker(&db, &catalog, github, aws, &settings);
+    let monitors = monitors(&db, &catalog);
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .map_err(|error| format!("{listen}: cannot listen: {error}. Choose another server.listen"))?;
@@ -142,11 +144,16 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
         let stop = stop.clone();
         async move { rolling.run(stop).await }
     });
+    let monitoring = tokio::spawn({
+        let stop = stop.clone();
+        async move { monitors.run(stop).await }
+    });
     let keeping = tokio::spawn(keep_house(sessions, housekeeping::EVERY, stop.clone()));
     let served = http::serve(listener, state, Timeouts::default()).await;
     stop.cancel();
     working.await?;
     importing.await?;
+    monitoring.await?;
     keeping.await?;
     signals.abort();
     db.close().await;
@@ -220,6 +227,12 @@ fn worker(db: &Db, catalog: &CatalogHandle, github: Arc<dyn Github>, aws: Aws, s
         ..Options::new(uuid::Uuid::now_v7().to_string())
     };
     Reconciler::new(db.clone(), catalog.clone(), engines, github, options)
+}
+
+fn monitors(db: &Db, catalog: &CatalogHandle) -> Monitors {
+    let prober = HttpProber::new(Arc::new(SystemResolver), Arc::new(SmokeSecrets));
+    let options = MonitorOptions::new(uuid::Uuid::now_v7().to_string());
+    Monitors::new(db.clone(), catalog.clone(), Arc::new(prober), options)
 }
 
 /// SIGTERM and SIGINT stop; SIGHUP reads the configuration again, and keeps the old one if the new one is wrong.

@@ -27,13 +27,14 @@
 //!
 //! # Beside the loop
 //! [`enrich`] completes what CI reported by what GitHub knows, [`strays`] stops cloud deployments that surface after
-//! their operation was closed.
+//! their operation was closed. [`monitors`] is a loop of its own: suites that run on a schedule.
 
 mod attend;
 mod budget;
 mod calls;
 mod enrich;
 mod lease;
+mod monitors;
 mod observe;
 mod reconcile;
 mod record;
@@ -41,6 +42,7 @@ mod rolling;
 mod seen;
 mod strays;
 
+pub use monitors::{MonitorOptions, Monitors};
 pub use reconcile::Reconciler;
 pub use rolling::{RollingImport, RollingOptions};
 

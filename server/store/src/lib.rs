@@ -5,6 +5,7 @@
 //! decides nothing: a lost race comes back as [`StoreError::Conflict`], and the caller loads again and asks the domain.
 
 mod audit;
+mod breakglass;
 mod changes;
 mod claims;
 mod clock;
@@ -12,8 +13,10 @@ mod db;
 mod deployments;
 mod error;
 mod gates;
+mod health;
 mod history;
 mod lanes;
+mod monitors;
 mod once;
 mod people;
 #[cfg(test)]
@@ -23,6 +26,7 @@ mod releases;
 mod roles;
 mod rolling;
 mod runs;
+mod schema_record;
 mod sessions;
 mod sql;
 #[doc(hidden)]
@@ -36,8 +40,13 @@ pub use clock::Clock;
 pub use db::{Db, PoolOptions};
 pub use deployments::Versioned;
 pub use error::{Conflict, StoreError};
+pub use health::{
+    EvaluationsQuery, HealthRetention, HealthRow, HealthWatch, KeptDefinition, Marked, NewEvaluation, RecordedQuery,
+    RecordedRow,
+};
 pub use history::HistoryQuery;
 pub use lanes::LaneSummary;
+pub use monitors::{MonitorClaim, MonitorRow};
 pub use once::{IDEMPOTENCY_STUCK_MILLIS, Idempotency, OauthState, Retention};
 pub use people::Person;
 pub use pushes::Push;

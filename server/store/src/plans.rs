@@ -1,6 +1,6 @@
 //! How SQLite finds the rows of each list: by an index that is already in order, never by sorting.
 
-use crate::{AuditQuery, HistoryQuery, sql::Sql, testing::Scratch};
+use crate::{AuditQuery, HistoryQuery, RecordedQuery, sql::Sql, testing::Scratch};
 use sqlx::AssertSqlSafe;
 use tidegate_domain::{DeploymentId, EnvironmentName, ServiceName, StateName, Timestamp};
 use uuid::Uuid;
@@ -108,8 +108,31 @@ async fn lanes_claims_and_the_matrix_use_their_indexes() {
         (crate::lanes::NEWER, "history_lane"),
         (crate::lanes::OPEN, "deployments_open"),
         (crate::claims::DUE, "work_due"),
+        (crate::health::DUE, "health_watches_due"),
     ] {
         let plan = explain(&scratch, statement).await;
         assert!(in_order(&plan) && plan.contains(index), "{statement}: {plan}");
+    }
+}
+
+#[tokio::test]
+async fn recorded_deployments_are_listed_by_an_index_in_order() {
+    let scratch = Scratch::sqlite().await;
+    for lane in [false, true] {
+        let query = RecordedQuery {
+            service: lane.then(|| ServiceName::new("rag").unwrap()),
+            environment: lane.then(|| EnvironmentName::new("production").unwrap()),
+            from: Some(Timestamp::from_millis(1)),
+            to: Some(Timestamp::from_millis(2)),
+            after: Some((Timestamp::from_millis(1), DeploymentId::from_uuid(Uuid::nil()))),
+            limit: 50,
+        };
+        let plan = plan(&scratch, query.to_sql(false)).await;
+        let index = if lane {
+            "health_recordings_lane"
+        } else {
+            "health_recordings_all"
+        };
+        assert!(in_order(&plan) && plan.contains(index), "{plan}");
     }
 }

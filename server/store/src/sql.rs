@@ -31,6 +31,7 @@ macro_rules! fetch_built {
                 query = match value {
                     $crate::sql::Value::Text(text) => query.bind(text),
                     $crate::sql::Value::Int(int) => query.bind(int),
+                    $crate::sql::Value::Real(real) => query.bind(real),
                 };
             }
             query.fetch_all(c).await
@@ -38,11 +39,36 @@ macro_rules! fetch_built {
     }};
 }
 
-pub(crate) use {fetch_built, on};
+/// Runs a built statement.
+macro_rules! run_built {
+    ($target:expr, $sql:expr) => {{
+        let (text, values) = $sql.into_parts();
+        $crate::sql::on!($target, c => {
+            let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
+            for value in values {
+                query = match value {
+                    $crate::sql::Value::Text(text) => query.bind(text),
+                    $crate::sql::Value::Int(int) => query.bind(int),
+                    $crate::sql::Value::Real(real) => query.bind(real),
+                };
+            }
+            query.execute(c).await.map(drop)
+        })
+    }};
+}
+
+pub(crate) use {fetch_built, on, run_built};
 
 pub(crate) enum Value {
     Text(String),
     Int(i64),
+    Real(f64),
+}
+
+impl From<f64> for Value {
+    fn from(real: f64) -> Self {
+        Self::Real(real)
+    }
 }
 
 impl From<String> for Value {

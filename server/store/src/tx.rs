@@ -14,11 +14,11 @@ use tidegate_domain::{ReleaseId, Timestamp};
 /// Whoever takes rows in another order than others may wait for someone who waits for them, and PostgreSQL then ends one
 /// of the two ([`crate::Conflict::Busy`]). All transactions take them in this order, leaving out what they do not need:
 ///
-/// 1. what happens once only, sessions, people, pushes and runs;
+/// 1. what happens once only, sessions, people, pushes and runs, health definitions;
 /// 2. the release, then its gates;
 /// 3. rows of `work`, all that are needed in one call and so in the order of their ids ([`Tx::wake_lane`],
 ///    [`Tx::wake_releases`], a claim): wake first, decide then;
-/// 4. the deployment, then its lane;
+/// 4. the deployment, then its lane, then what was measured during it;
 /// 5. the audit log. From there on every other writer waits for this commit, so it comes last. Only a new deployment is
 ///    inserted after it, and waits for nobody.
 pub struct Tx {

@@ -205,6 +205,7 @@ impl World {
             authors: Vec::new(),
             commits: Vec::new(),
             gates: Vec::new(),
+            migration: None,
         };
         self.services.register_release(&ci(), new).await.unwrap().0.id
     }
@@ -376,5 +377,6 @@ pub(crate) fn gate(name: &str, verdict: Verdict) -> NewGate {
         verdict,
         detail: None,
         url: None,
+        seconds: None,
     }
 }

@@ -37,6 +37,9 @@ pub(crate) fn catalog() -> Catalog {
             ..Policy::default()
         },
         deadline_seconds: 3600,
+        health: None,
+        verify: None,
+        monitor: None,
     };
     let grant = |role, slug| RoleGrant { role, team: team(slug) };
     Catalog {
@@ -55,6 +58,7 @@ pub(crate) fn catalog() -> Catalog {
             name: ServiceName::new("rag").unwrap(),
             description: "Answers from documents".to_owned(),
             repository: "acme/rag".to_owned(),
+            time_zone: "UTC".to_owned(),
             ci: CiTrust {
                 repository_id: 501,
                 refs: vec!["refs/heads/main".to_owned()],
@@ -80,6 +84,9 @@ pub(crate) fn catalog() -> Catalog {
             grant(Role::Auditor, "developers"),
             grant(Role::Admin, "admins"),
         ],
+        smoke_allow: Vec::new(),
+        freezes: Vec::new(),
+        break_glass: vec![Role::Deployer, Role::Admin],
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! The three questions stand side by side above the fold; the actions are always in the same place.
 
+mod budget;
 mod changes;
 mod decision;
 mod next;
 mod recovery;
 mod rollout;
 mod safety;
+mod windows;
 
 use super::{Live, load, main, visitor};
 use crate::{
@@ -72,9 +74,11 @@ fn show(page: DeploymentPage) -> AnyView {
                 {rollout::section(&page)}
                 {recovery::section(&page)}
                 {changes::section(&page)}
-                {safety::section(&page)}
+                {safety::section(&page, &visitor)}
                 {decision::section(&page, &visitor)}
             </div>
+            {windows::glass(&page)}
+            {budget::section(&page)}
             {related(&page)}
             <section class="history-of" aria-labelledby="what-happened">
                 <h2 id="what-happened">"What happened" <span class="muted">{count}</span> {in_the_log}</h2>

@@ -3,6 +3,7 @@
 mod driven;
 mod in_flight;
 mod life;
+mod shape;
 mod walks;
 
 use super::*;
@@ -11,7 +12,7 @@ use crate::{
     catalog::{EcsCodedeploy, Engine, Hooks},
     id::{ApprovalId, OperationId},
     name::TeamSlug,
-    plan::{Facts, Lane, Step, TargetFacts, plan},
+    plan::{Clearance, Facts, Lane, Step, TargetFacts, plan},
     policy::{Policy, QuorumRule},
     time::SECOND,
     traffic::TrafficPlan,
@@ -36,7 +37,7 @@ fn policy() -> Policy {
     }
 }
 
-fn requested() -> Deployment {
+pub(crate) fn requested() -> Deployment {
     Deployment {
         id: DeploymentId::from_uuid(Uuid::from_u128(1)),
         service: ServiceName::new("rag").unwrap(),
@@ -51,6 +52,7 @@ fn requested() -> Deployment {
         reason: None,
         approvals: Vec::new(),
         preparation: None,
+        waivers: Waivers::default(),
         state: State::Requested { blocked: Vec::new() },
     }
 }
@@ -98,6 +100,8 @@ fn facts() -> Facts {
             traffic: TrafficPlan::AllAtOnce,
             engine: engine(),
             deadline_seconds: 3600,
+            health: None,
+            verify: None,
         }),
         gates: Vec::new(),
         involved: Involved {
@@ -108,6 +112,7 @@ fn facts() -> Facts {
         preparation: Some(Ok(preparation())),
         memberships: Some(Vec::new()),
         lane: Lane::default(),
+        clearance: Clearance::default(),
         found: None,
         observation: None,
         operation: OperationId::from_uuid(Uuid::from_u128(9)),

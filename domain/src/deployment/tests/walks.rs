@@ -162,6 +162,7 @@ impl Scene {
             verdict: Verdict::Pass,
             detail: None,
             url: None,
+            seconds: None,
             reported_at: moment(0),
         });
         let membership = |(index, (mask, age)): (usize, &(u8, i64))| Membership {
@@ -182,6 +183,8 @@ impl Scene {
                 traffic: TrafficPlan::AllAtOnce,
                 engine: engine(),
                 deadline_seconds: 3 * 3600,
+                health: None,
+                verify: None,
             }),
             gates: vec![GateStatus { gate, result }],
             involved: involved(),
@@ -277,6 +280,7 @@ fn rightful(deployment: &Deployment, policy: &Policy, memberships: &[Membership]
         Authority::Quorum { .. } => fills(policy, &voters) && run.start_before.is_some_and(|limit| now < limit),
         Authority::Automatic => policy.approvals.is_empty(),
         Authority::Rollback { .. } => deployment.is_rollback(),
+        Authority::BreakGlass { .. } => false,
     }
 }
 
@@ -398,6 +402,8 @@ fn any_move(deployment: &Deployment, scene: &Scene, policy: &Policy, number: u8,
         traffic: TrafficPlan::AllAtOnce,
         engine: engine(),
         deadline_seconds: 3600,
+        health: None,
+        verify: None,
     };
     let preparation = Preparation {
         hash: format!("hash-{}", scene.hash),

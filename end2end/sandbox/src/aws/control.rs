@@ -43,6 +43,7 @@ pub(crate) fn router(aws: Aws) -> Router {
         .route("/aws/alarms/{group}/clear", post(clear_alarms))
         .merge(lambda::control::router())
         .merge(api_gateway::control::router())
+        .merge(super::cloudwatch::control::router())
         .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
         .route("/faults/{id}", get(get_fault).delete(delete_fault))
         .route("/faults/{id}/release", post(release_fault))

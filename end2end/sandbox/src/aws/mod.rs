@@ -1,5 +1,5 @@
-//! AWS: CodeDeploy, ECS, ECR, Elastic Load Balancing, Lambda and API Gateway behind one endpoint, as the SDKs are pointed
-//! at one.
+//! AWS: CodeDeploy, ECS, ECR, Elastic Load Balancing, Lambda, API Gateway and CloudWatch behind one endpoint, as the SDKs
+//! are pointed at one.
 //!
 //! A request is recognised by its protocol, logged, struck by a fault if one is in place,
 //! and performed on the account at the present virtual time. It is performed in a task of
@@ -7,6 +7,8 @@
 
 mod api_gateway;
 mod calls;
+mod cbor;
+mod cloudwatch;
 mod codedeploy;
 mod control;
 mod control_services;
@@ -36,6 +38,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -108,6 +111,7 @@ impl Aws {
             Some(Service::Lambda) => lambda::call(&mut account, now, &target.operation, body),
             Some(Service::ApiGateway) => api_gateway::rest::call(&mut account, now, &target.operation, body),
             Some(Service::ApiGatewayV2) => api_gateway::v2::call(&mut account, now, &target.operation, body),
+            Some(Service::CloudWatch) => cloudwatch::call(&account, now, &target.operation, body),
             None => Err(AwsError::unknown_operation()),
         };
         let answer = answer.map(without_nulls);
@@ -256,6 +260,10 @@ async fn process(
         let text = String::from_utf8_lossy(&body).into_owned();
         aws.calls.update(number, |call| call.request_body = Some(text));
     }
+    if protocol.is_binary() {
+        aws.calls
+            .update(number, |call| call.request_bytes = Some(STANDARD.encode(&body)));
+    }
     let signed = head.headers.contains_key(header::AUTHORIZATION);
     if protocol.keeps_wire() {
         aws.calls
@@ -278,6 +286,10 @@ async fn process(
                 aws.calls.update(number, |call| {
                     call.wire = Some(rest_json::exchange(&head, &body, Some(&wire)))
                 });
+            }
+            if protocol.is_binary() {
+                let bytes = STANDARD.encode(&wire.body);
+                aws.calls.update(number, |call| call.response_bytes = Some(bytes));
             }
             aws.calls.answered(number, wire.status.as_u16(), &answer.map(plain));
             Some((wire.status, wire.headers, wire.body))

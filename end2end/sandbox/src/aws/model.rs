@@ -46,6 +46,7 @@ pub(crate) struct Account {
     pub load_balancing: LoadBalancing,
     /// What is wrong with the tasks of a task definition, by its ARN.
     pub sick: BTreeMap<String, Sick>,
+    pub cloudwatch: super::cloudwatch::CloudWatch,
     /// Times between two steps of a deployment, in virtual seconds.
     pub timings: Timings,
 }
@@ -236,6 +237,7 @@ impl Account {
             alarms: BTreeSet::new(),
             load_balancing: LoadBalancing::default(),
             sick: BTreeMap::new(),
+            cloudwatch: super::cloudwatch::CloudWatch::default(),
             timings: Timings::default(),
         }
     }

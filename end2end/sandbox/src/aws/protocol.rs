@@ -21,6 +21,10 @@ pub(crate) trait Protocol: std::fmt::Debug + Sync {
     fn decode(&self, headers: &HeaderMap, body: &Bytes) -> Result<Value, AwsError>;
     /// Writes an answer; each time in it is marked by [`epoch`], for the protocol to write in its own way.
     fn encode(&self, answer: &Result<Value, AwsError>) -> Wire;
+    /// Whether its bodies say more than the JSON values made of them: then the log keeps the bytes as well.
+    fn is_binary(&self) -> bool {
+        false
+    }
     /// Whether a record holds the bodies as they were on the wire, for there to be more in them
     /// than what was understood.
     fn records_bodies(&self) -> bool {
@@ -45,7 +49,8 @@ pub(crate) trait Protocol: std::fmt::Debug + Sync {
 }
 
 /// Every protocol spoken here. A request belongs to the first that recognises it.
-pub(crate) static PROTOCOLS: &[&dyn Protocol] = &[&AwsJson11, &super::query::AwsQuery, &RestJson];
+pub(crate) static PROTOCOLS: &[&dyn Protocol] =
+    &[&AwsJson11, &super::query::AwsQuery, &super::cbor::RpcV2Cbor, &RestJson];
 
 /// The AWS services that answer here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -58,6 +63,7 @@ pub(crate) enum Service {
     Lambda,
     ApiGateway,
     ApiGatewayV2,
+    CloudWatch,
 }
 
 /// What a request asks for.
@@ -223,6 +229,11 @@ pub(crate) fn epoch(time: jiff::Timestamp) -> Value {
 /// The seconds of a time that [`epoch`] has marked, or `None` for any other object.
 pub(crate) fn marked_seconds(members: &serde_json::Map<String, Value>) -> Option<f64> {
     members.get(TIME)?.as_f64()
+}
+
+/// The seconds since 1970 of a value that is marked as a time.
+pub(crate) fn time_of(value: &Value) -> Option<f64> {
+    value.get(TIME)?.as_f64()
 }
 
 /// The value with its times as the JSON protocols and the log write them: seconds since 1970.

@@ -44,6 +44,9 @@ pub(crate) struct Seed {
     apis: Vec<SeedApi>,
     deployment_configs: Vec<SeedConfig>,
     applications: Vec<SeedApplication>,
+    /// As `POST /aws/metrics` and `POST /aws/alarms` take them.
+    metrics: Vec<super::cloudwatch::PutMetric>,
+    alarms: Vec<super::cloudwatch::PutAlarm>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -223,6 +226,12 @@ pub(crate) fn apply(account: &mut Account, now: Timestamp, seed: Seed) -> Result
     }
     for application in seed.applications {
         add_application(account, now, application)?;
+    }
+    for metric in seed.metrics {
+        metric.apply(&mut account.cloudwatch.metrics, now)?;
+    }
+    for alarm in seed.alarms {
+        alarm.apply(account, now);
     }
     Ok(())
 }

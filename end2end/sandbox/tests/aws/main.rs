@@ -5,6 +5,8 @@ mod account;
 #[cfg(test)]
 mod api_gateway;
 #[cfg(test)]
+mod cloudwatch;
+#[cfg(test)]
 mod control;
 #[cfg(test)]
 mod deployments;

@@ -4,7 +4,7 @@
 //! every call is one HTTP attempt (R10), and whoever calls decides about the next.
 
 mod appspec;
-mod call;
+pub(crate) mod call;
 mod ecr;
 mod ecs;
 mod ecs_codedeploy;
@@ -55,6 +55,7 @@ pub struct Aws {
     ecs: aws_sdk_ecs::Client,
     ecr: aws_sdk_ecr::Client,
     elb: aws_sdk_elasticloadbalancingv2::Client,
+    pub(crate) cloudwatch: aws_sdk_cloudwatch::Client,
 }
 
 impl Aws {
@@ -88,6 +89,7 @@ impl Aws {
             ecs: aws_sdk_ecs::Client::new(&config),
             ecr: aws_sdk_ecr::Client::new(&config),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(&config),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
         }
     }
 }

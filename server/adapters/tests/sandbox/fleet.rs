@@ -103,6 +103,7 @@ impl<E: Engine> Drive<E> {
             task_definition: prepared.hash,
             traffic: order.traffic.clone(),
             health_definition: "none".to_owned(),
+            verification: "none".to_owned(),
             policy: Policy::default().version(),
             gates: Vec::new(),
             rollback_target: prepared.running_task_definition.unwrap(),

@@ -7,6 +7,7 @@ mod audit;
 mod ci;
 mod deployments;
 mod extract;
+mod gates;
 mod model;
 mod once;
 mod reading;
@@ -49,6 +50,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
         (name = "releases", description = "Releases and their gates"),
         (name = "deployments", description = "Deployments and decisions about them"),
         (name = "catalogue", description = "Services and environments, and what runs there"),
+        (name = "break-glass", description = "The register of break-glass, and its reviews"),
         (name = "audit", description = "The audit log"),
         (name = "sessions", description = "Who is signed in, for administrators"),
     )
@@ -107,6 +109,10 @@ fn documented() -> OpenApiRouter<HttpState> {
         .routes(routes!(deployments::cancel))
         .routes(routes!(deployments::resume))
         .routes(routes!(deployments::roll_back))
+        .routes(routes!(gates::override_freeze))
+        .routes(routes!(gates::break_glass))
+        .routes(routes!(gates::register))
+        .routes(routes!(gates::review))
         .routes(routes!(reading::inbox))
         .routes(routes!(reading::services))
         .routes(routes!(reading::service))

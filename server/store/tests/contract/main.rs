@@ -24,12 +24,15 @@ macro_rules! stories {
 }
 
 mod audit;
+mod breakglass;
 mod changes;
 mod claims;
 mod deployments;
 mod given;
+mod health;
 mod history;
 mod links;
+mod monitors;
 mod once;
 mod releases;
 mod roles;
