@@ -16,6 +16,8 @@ from collections import Counter
 
 import botocore.session
 
+import rest_json
+
 # Errors that any operation may answer with, whatever its model says, and their HTTP status.
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html, and the errors
 # of the JSON protocol itself.
@@ -140,6 +142,10 @@ class Checker:
             return
         self.seen[title] += 1
         operation = self.model(service).operation_model(name)
+        if call["protocol"] == "rest-json":
+            for part, path, problem in rest_json.problems(operation, call, check):
+                yield f"{title} {part}: {path} {problem}"
+            return
         for path, problem in self.shape_problems(operation.input_shape, call["request"]):
             yield f"{title} request: {path} {problem}"
         if call["response"] is None:

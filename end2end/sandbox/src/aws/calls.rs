@@ -52,6 +52,9 @@ pub(crate) struct Call {
     pub status: Option<u16>,
     pub error: Option<String>,
     pub response: Option<Value>,
+    /// Method, URI and body, and the headers and body of the answer, of protocols that use all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wire: Option<Value>,
     /// Whether the control API had a hand in the wording of the answer, so that it may say what
     /// the real service never does.
     pub forged: bool,
@@ -129,6 +132,7 @@ impl CallLog {
             status: None,
             error: None,
             response: None,
+            wire: None,
             forged: false,
             faults: Vec::new(),
         });

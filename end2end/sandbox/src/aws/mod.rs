@@ -1,17 +1,20 @@
-//! AWS: CodeDeploy, ECS and ECR behind one endpoint, as the SDKs are pointed at one.
+//! AWS: CodeDeploy, ECS, ECR, Lambda and API Gateway behind one endpoint, as the SDKs are pointed at one.
 //!
 //! A request is recognised by its protocol, logged, struck by a fault if one is in place,
 //! and performed on the account at the present virtual time. It is performed in a task of
 //! its own: as in the real service, a client that gives up does not undo it.
 
+mod api_gateway;
 mod calls;
 mod codedeploy;
 mod control;
 mod ecr;
 mod ecs;
 mod faults;
+mod lambda;
 mod model;
 mod protocol;
+mod rest_json;
 mod seed;
 
 use std::{
@@ -33,7 +36,7 @@ use serde_json::Value;
 
 use self::{
     calls::{CallLog, Outcome},
-    faults::{Faults, Hit, Kind, When},
+    faults::{About, Faults, Hit, Kind, When},
     model::{Account, At},
     protocol::{AwsError, PROTOCOLS, Protocol, Service, Target, plain, without_nulls},
 };
@@ -81,6 +84,7 @@ impl Aws {
     /// The account as it stands now.
     fn account(&self) -> MutexGuard<'_, Account> {
         let mut account = self.account.lock().unwrap_or_else(PoisonError::into_inner);
+        lambda::settle(&mut account, self.clock.now());
         codedeploy::life::advance(&mut account, self.clock.now());
         account
     }
@@ -93,6 +97,9 @@ impl Aws {
             Some(Service::CodeDeploy) => codedeploy::call(&mut account, now, &target.operation, body),
             Some(Service::Ecs) => ecs::call(&mut account, now, &target.operation, body),
             Some(Service::Ecr) => ecr::call(&account, &target.operation, body),
+            Some(Service::Lambda) => lambda::call(&mut account, now, &target.operation, body),
+            Some(Service::ApiGateway) => api_gateway::rest::call(&mut account, now, &target.operation, body),
+            Some(Service::ApiGatewayV2) => api_gateway::v2::call(&mut account, now, &target.operation, body),
             None => Err(AwsError::unknown_operation()),
         };
         let answer = answer.map(without_nulls);
@@ -107,7 +114,10 @@ impl Aws {
 
     /// Takes a request through its faults to its reply.
     async fn handle(&self, number: u64, target: &Target, body: Value) -> Reply {
-        let about = codedeploy::about(&self.account(), &body);
+        let about = About {
+            service: target.service,
+            ..codedeploy::about(&self.account(), &body)
+        };
         let hits = self.faults.strike(&target.operation, &about);
         self.calls.update(number, |call| {
             call.faults = hits.iter().map(|hit| hit.id.clone()).collect()
@@ -222,7 +232,7 @@ async fn process(
     head: Parts,
     body: Bytes,
 ) -> Option<(StatusCode, HeaderMap, Bytes)> {
-    let decoded = protocol.decode(&head.headers, &body);
+    let decoded = protocol.read(&head, &body);
     let shown = decoded
         .clone()
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
@@ -235,14 +245,24 @@ async fn process(
         &head.headers,
     );
     let signed = head.headers.contains_key(header::AUTHORIZATION);
+    if protocol.keeps_wire() {
+        aws.calls
+            .update(number, |call| call.wire = Some(rest_json::exchange(&head, &body, None)));
+    }
     let reply = match decoded {
         _ if !signed => Reply::Answer(Err(AwsError::missing_authentication())),
         Err(error) => Reply::Answer(Err(error)),
-        Ok(body) => aws.handle(number, &target, body).await,
+        Ok(input) => aws.handle(number, &target, input).await,
     };
     match reply {
         Reply::Answer(answer) => {
-            let wire = protocol.encode(&answer);
+            let answer = answer.map_err(|error| protocol.dialect(&target, error));
+            let wire = protocol.write(&target, &answer);
+            if protocol.keeps_wire() {
+                aws.calls.update(number, |call| {
+                    call.wire = Some(rest_json::exchange(&head, &body, Some(&wire)))
+                });
+            }
             aws.calls.answered(number, wire.status.as_u16(), &answer.map(plain));
             Some((wire.status, wire.headers, wire.body))
         }

@@ -8,9 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::codedeploy::{
-    config::DeploymentConfig,
-    model::{Deployment, Group},
+use super::{
+    api_gateway::model::Api,
+    codedeploy::{
+        config::{DeploymentConfig, Platform},
+        model::{Deployment, Group},
+    },
+    lambda::model::Function,
 };
 
 /// Everything the account holds. Deployments are kept in the order of their creation.
@@ -28,6 +32,9 @@ pub(crate) struct Account {
     /// By family; revision n is at index n - 1.
     pub task_definitions: BTreeMap<String, Vec<TaskDefinition>>,
     pub repositories: BTreeMap<String, Repository>,
+    pub functions: BTreeMap<String, Function>,
+    /// APIs of both versions of API Gateway, by their ids.
+    pub apis: BTreeMap<String, Api>,
     pub applications: BTreeMap<String, Application>,
     pub groups: Vec<Group>,
     pub configs: BTreeMap<String, DeploymentConfig>,
@@ -57,6 +64,12 @@ pub(crate) struct Timings {
     pub rollback_event: f64,
     /// How long a drained task set stays visible.
     pub drain: f64,
+    /// From UpdateFunctionCode to the end of the update.
+    pub function_update: f64,
+    /// For which a new version of a function is pending.
+    pub function_publish: f64,
+    /// For which a new deployment of an HTTP or WebSocket API is pending.
+    pub api_deployment: f64,
 }
 
 impl Default for Timings {
@@ -71,6 +84,9 @@ impl Default for Timings {
             stop: 2.0,
             rollback_event: 1.0,
             drain: 30.0,
+            function_update: 5.0,
+            function_publish: 1.0,
+            api_deployment: 1.0,
         }
     }
 }
@@ -151,6 +167,7 @@ pub(crate) struct Application {
     pub id: String,
     pub name: String,
     pub created: At,
+    pub platform: Platform,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -194,6 +211,8 @@ impl Account {
             services: Vec::new(),
             task_definitions: BTreeMap::new(),
             repositories: BTreeMap::new(),
+            functions: BTreeMap::new(),
+            apis: BTreeMap::new(),
             applications: BTreeMap::new(),
             groups: Vec::new(),
             configs: DeploymentConfig::predefined(),
@@ -204,7 +223,7 @@ impl Account {
     }
 
     /// Bytes that no other identifier of this run shares.
-    fn fresh(&mut self) -> [u8; 32] {
+    pub(crate) fn fresh(&mut self) -> [u8; 32] {
         self.counter += 1;
         Sha256::digest(format!("{}/{}", self.salt, self.counter)).into()
     }

@@ -6,11 +6,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
+    api_gateway::{self, seed::SeedApi},
     codedeploy::{
         config::{DeploymentConfig, Platform, Routing},
         model::{Alarm, Alarms, AutoRollback, Group, RollbackEvent},
     },
     ecs,
+    lambda::{self, seed::SeedFunction},
     model::{
         Account, Application, At, EcsService, Finding, Image, Repository, TaskSet, TaskSetStatus, Timings, digest,
     },
@@ -27,6 +29,8 @@ pub(crate) struct Seed {
     repositories: Vec<SeedRepository>,
     images: Vec<Push>,
     services: Vec<SeedService>,
+    functions: Vec<SeedFunction>,
+    apis: Vec<SeedApi>,
     deployment_configs: Vec<SeedConfig>,
     applications: Vec<SeedApplication>,
 }
@@ -84,6 +88,8 @@ struct SeedService {
 #[serde(deny_unknown_fields)]
 struct SeedConfig {
     name: String,
+    #[serde(default)]
+    platform: Platform,
     routing: Routing,
 }
 
@@ -91,6 +97,9 @@ struct SeedConfig {
 #[serde(deny_unknown_fields)]
 struct SeedApplication {
     name: String,
+    /// `ECS` (as if left out) or `Lambda`.
+    #[serde(default)]
+    platform: Platform,
     #[serde(default)]
     groups: Vec<SeedGroup>,
 }
@@ -99,10 +108,11 @@ struct SeedApplication {
 #[serde(deny_unknown_fields)]
 struct SeedGroup {
     name: String,
-    cluster: String,
-    service: String,
-    #[serde(default = "all_at_once")]
-    config: String,
+    /// The service in its cluster; of ECS only.
+    cluster: Option<String>,
+    service: Option<String>,
+    /// All at once, if left out.
+    config: Option<String>,
     /// `true` means all three events; a list names them; left out means none.
     #[serde(default)]
     auto_rollback: Switch,
@@ -141,10 +151,6 @@ fn two() -> i64 {
     2
 }
 
-fn all_at_once() -> String {
-    "CodeDeployDefault.ECSAllAtOnce".into()
-}
-
 /// Puts all of it into the account, or says which part makes no sense.
 pub(crate) fn apply(account: &mut Account, now: Timestamp, seed: Seed) -> Result<(), String> {
     if let Some(id) = seed.account_id {
@@ -175,11 +181,17 @@ pub(crate) fn apply(account: &mut Account, now: Timestamp, seed: Seed) -> Result
     for service in seed.services {
         add_service(account, now, service)?;
     }
+    for function in seed.functions {
+        lambda::seed::add(account, now, function)?;
+    }
+    for api in seed.apis {
+        api_gateway::seed::add(account, now, api)?;
+    }
     for config in seed.deployment_configs {
         account.configs.insert(
             config.name,
             DeploymentConfig {
-                platform: Platform::Ecs,
+                platform: config.platform,
                 routing: config.routing,
             },
         );
@@ -268,7 +280,7 @@ pub(crate) fn move_tag_as_asked(account: &mut Account, asked: &MoveTag) -> Resul
     move_tag(repository, &asked.tag, asked.digest.as_deref())
 }
 
-fn ago(now: Timestamp, minutes: u32) -> Timestamp {
+pub(crate) fn ago(now: Timestamp, minutes: u32) -> Timestamp {
     now.saturating_sub(SignedDuration::from_mins(minutes.into()))
         .unwrap_or(now)
 }
@@ -350,21 +362,36 @@ fn add_application(account: &mut Account, now: Timestamp, seed: SeedApplication)
             id,
             name: seed.name.clone(),
             created: At(now),
+            platform: seed.platform,
         });
     for group in seed.groups {
         if account.group(&seed.name, &group.name).is_some() {
             continue;
         }
-        if account.service(&group.cluster, &group.service).is_none() {
-            return Err(format!(
-                "group `{}`: no service `{}` in cluster `{}`",
-                group.name, group.service, group.cluster
-            ));
+        let (cluster, service) = (group.cluster.unwrap_or_default(), group.service.unwrap_or_default());
+        match seed.platform {
+            Platform::Lambda if !cluster.is_empty() || !service.is_empty() => {
+                return Err(format!(
+                    "group `{}`: leave out `cluster` and `service`, its application is for Lambda",
+                    group.name
+                ));
+            }
+            Platform::Ecs if account.service(&cluster, &service).is_none() => {
+                return Err(format!(
+                    "group `{}`: no service `{service}` in cluster `{cluster}`",
+                    group.name
+                ));
+            }
+            _ => {}
         }
-        if !account.configs.contains_key(&group.config) {
+        let config = group
+            .config
+            .unwrap_or_else(|| format!("CodeDeployDefault.{}AllAtOnce", seed.platform.name()));
+        if account.configs.get(&config).map(|config| config.platform) != Some(seed.platform) {
             return Err(format!(
-                "group `{}`: no deployment configuration `{}`",
-                group.name, group.config
+                "group `{}`: no deployment configuration `{config}` for {}",
+                group.name,
+                seed.platform.name()
             ));
         }
         let events = match group.auto_rollback {
@@ -381,7 +408,8 @@ fn add_application(account: &mut Account, now: Timestamp, seed: SeedApplication)
             application: seed.name.clone(),
             name: group.name,
             id,
-            config: group.config,
+            config,
+            platform: seed.platform,
             auto_rollback: AutoRollback {
                 enabled: !events.is_empty(),
                 events,
@@ -391,8 +419,8 @@ fn add_application(account: &mut Account, now: Timestamp, seed: SeedApplication)
                 ignore_poll_alarm_failure: false,
                 alarms: group.alarms.into_iter().map(|name| Alarm { name }).collect(),
             },
-            cluster: group.cluster,
-            service: group.service,
+            cluster,
+            service,
             ready_wait_minutes: group.ready_wait_minutes,
             termination_wait_minutes: group.termination_wait_minutes,
             planned: Vec::new(),

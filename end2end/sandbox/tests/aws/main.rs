@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod account;
 #[cfg(test)]
+mod api_gateway;
+#[cfg(test)]
 mod control;
 #[cfg(test)]
 mod deployments;
@@ -11,4 +13,10 @@ mod endings;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod lambda;
+#[cfg(test)]
+mod lambda_deployments;
+#[cfg(test)]
 mod operations;
+#[cfg(test)]
+mod rest;
