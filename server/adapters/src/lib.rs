@@ -9,7 +9,7 @@ mod error;
 mod github;
 
 pub use actions_oidc::{ActionsOidc, TokenError};
-pub use aws::{Aws, AwsOptions, EcsCodedeploy};
+pub use aws::{ApigatewayStage, Aws, AwsOptions, EcsCodedeploy, LambdaAlias, LambdaCodedeploy};
 pub use engine::{Engine, Order, Registry, RegistryFinding, Stray};
 pub use error::CallError;
 pub use github::{

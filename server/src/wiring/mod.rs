@@ -26,7 +26,8 @@ use std::{
     time::Duration,
 };
 use tidegate_adapters::{
-    ActionsOidc, Aws, AwsOptions, EcsCodedeploy, Github, GithubClient, GithubOauth, GithubOptions, OauthOptions,
+    ActionsOidc, ApigatewayStage, Aws, AwsOptions, EcsCodedeploy, Github, GithubClient, GithubOauth, GithubOptions,
+    LambdaAlias, LambdaCodedeploy, OauthOptions,
 };
 use tidegate_domain::catalog::EngineKind;
 use tidegate_store::{Db, PoolOptions};
@@ -200,7 +201,11 @@ async fn worker(db: &Db, catalog: &CatalogHandle, github: Arc<dyn Github>, setti
         ..AwsOptions::default()
     })
     .await;
-    let engines = Engines::default().with(EngineKind::EcsCodedeploy, EcsCodedeploy::new(aws));
+    let engines = Engines::default()
+        .with(EngineKind::EcsCodedeploy, EcsCodedeploy::new(aws.clone()))
+        .with(EngineKind::LambdaCodedeploy, LambdaCodedeploy::new(aws.clone()))
+        .with(EngineKind::LambdaAlias, LambdaAlias::new(aws.clone()))
+        .with(EngineKind::ApigatewayStage, ApigatewayStage::new(aws));
     let seconds = |count: i64| Duration::from_secs(u64::try_from(count).unwrap_or_default());
     let options = Options {
         lease: seconds(settings.worker.lease_seconds),

@@ -9,7 +9,9 @@ use std::{
     },
     time::Duration,
 };
-use tidegate_adapters::{Aws, AwsOptions, EcsCodedeploy, Github, GithubClient, GithubOptions};
+use tidegate_adapters::{
+    ApigatewayStage, Aws, AwsOptions, EcsCodedeploy, Github, GithubClient, GithubOptions, LambdaAlias, LambdaCodedeploy,
+};
 use tidegate_app::{
     model::NewDeployment,
     portal::{Portal, PortalError},
@@ -153,17 +155,25 @@ impl World {
     }
 
     pub(crate) async fn engines(&self) -> Engines {
-        Engines::default().with(EngineKind::EcsCodedeploy, self.engine().await)
+        let aws = self.aws().await;
+        Engines::default()
+            .with(EngineKind::EcsCodedeploy, EcsCodedeploy::new(aws.clone()))
+            .with(EngineKind::LambdaCodedeploy, LambdaCodedeploy::new(aws.clone()))
+            .with(EngineKind::LambdaAlias, LambdaAlias::new(aws.clone()))
+            .with(EngineKind::ApigatewayStage, ApigatewayStage::new(aws))
     }
 
     pub(crate) async fn engine(&self) -> EcsCodedeploy {
-        let aws = Aws::connect(AwsOptions {
+        EcsCodedeploy::new(self.aws().await)
+    }
+
+    async fn aws(&self) -> Aws {
+        Aws::connect(AwsOptions {
             endpoint: Some(self.stage.sandbox.aws_url()),
             profile_file: Some(self.stage.aws_profile()),
             ..AwsOptions::default()
         })
-        .await;
-        EcsCodedeploy::new(aws)
+        .await
     }
 
     /// The database's clock goes on from so much later.

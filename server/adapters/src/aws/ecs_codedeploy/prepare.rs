@@ -1,17 +1,18 @@
 //! What runs now and what would replace it. Reads only.
 
-use super::{deployment_config, target};
+use super::target;
 use crate::{
-    CallError, Order, Registry, RegistryFinding,
+    CallError, Order, RegistryFinding,
     aws::{
         Aws,
         appspec::{NOT_REGISTERED, appspec},
         call::{self, Answer},
-        ecr::ecr_host,
+        codedeploy::{self, runs_plan},
+        ecr::in_registry,
         task_definition::TaskDefinition,
     },
 };
-use aws_sdk_codedeploy::types::{ComputePlatform, DeploymentConfigInfo, TrafficRoutingType};
+use aws_sdk_codedeploy::types::ComputePlatform;
 use aws_sdk_ecs::types::{DeploymentControllerType, Service, TaskDefinitionField};
 use serde_json::json;
 use tidegate_domain::{
@@ -20,7 +21,6 @@ use tidegate_domain::{
     name::Digest,
     revision::canonical_hash,
     time::Timestamp,
-    traffic::TrafficPlan,
 };
 
 /// The task definition of the task set that serves the traffic.
@@ -47,7 +47,7 @@ pub(super) async fn prepare(
         planned(aws, order),
         group_shifts_service(aws, order),
         config_runs_plan(aws, order),
-        registry(aws, order)
+        in_registry(aws, order)
     )?;
     Ok(assemble(
         order,
@@ -189,29 +189,11 @@ pub(super) async fn describe(aws: &Aws, arn: &str) -> Result<TaskDefinition, Cal
 /// A deployment group of another service would deploy there, whatever the AppSpec was approved for.
 async fn group_shifts_service(aws: &Aws, order: &Order) -> Result<Result<(), Blocker>, CallError> {
     let target = target(order)?;
-    let answer = aws
-        .codedeploy
-        .get_deployment_group()
-        .application_name(&target.application)
-        .deployment_group_name(&target.deployment_group)
-        .send()
-        .await;
-    let group = match answer {
-        Ok(answer) => answer.deployment_group_info,
-        Err(error) => {
-            return match call::code(&error) {
-                Some("ApplicationDoesNotExistException" | "DeploymentGroupDoesNotExistException") => {
-                    let why = format!(
-                        "CodeDeploy has no application {} with a deployment group {}",
-                        target.application, target.deployment_group
-                    );
-                    Ok(Err(blocked(target, why)))
-                }
-                _ => Err(call::unread(&error)),
-            };
-        }
+    let group = match codedeploy::group(aws, super::group(target)).await? {
+        Ok(group) => group,
+        Err(why) => return Ok(Err(blocked(target, why))),
     };
-    let services = group.as_ref().map(|group| group.ecs_services()).unwrap_or_default();
+    let services = group.ecs_services();
     let ours = services.iter().any(|each| {
         each.service_name().map(short) == Some(short(&target.service))
             && each.cluster_name().map(short) == Some(short(&target.cluster))
@@ -236,87 +218,16 @@ async fn group_shifts_service(aws: &Aws, order: &Order) -> Result<Result<(), Blo
     })
 }
 
-/// AWS's own configurations are known by their names; the target's own is read, so that nothing is approximated.
 async fn config_runs_plan(aws: &Aws, order: &Order) -> Result<Result<(), Blocker>, CallError> {
     let target = target(order)?;
-    let Some(name) = deployment_config(order, target) else {
-        let why = format!(
-            "CodeDeploy predefines nothing for {}: make a deployment configuration and name it as deployment_config",
-            order.traffic
-        );
-        return Ok(Err(blocked(target, why)));
-    };
-    if order.traffic.ecs_predefined().is_some() {
-        return Ok(Ok(()));
-    }
-    let answer = aws
-        .codedeploy
-        .get_deployment_config()
-        .deployment_config_name(name)
-        .send()
-        .await;
-    let found = match answer {
-        Ok(answer) => answer.deployment_config_info.as_ref().and_then(plan_of),
-        Err(error) if call::code(&error) == Some("DeploymentConfigDoesNotExistException") => {
-            let why = format!("CodeDeploy has no deployment configuration {name}");
-            return Ok(Err(blocked(target, why)));
-        }
-        Err(error) => return Err(call::unread(&error)),
-    };
-    if found.as_ref() == Some(&order.traffic) {
-        return Ok(Ok(()));
-    }
-    let runs = found.map_or_else(|| "something else".to_owned(), |plan| plan.to_string());
-    let why = format!(
-        "the traffic plan is {}, but deployment configuration {name} runs {runs}",
-        order.traffic
+    let runs = runs_plan(
+        aws,
+        &ComputePlatform::Ecs,
+        &order.traffic,
+        order.traffic.ecs_predefined(),
+        target.deployment_config.as_deref(),
     );
-    Ok(Err(blocked(target, why)))
-}
-
-/// The plan that a configuration for ECS runs.
-fn plan_of(config: &DeploymentConfigInfo) -> Option<TrafficPlan> {
-    if config.compute_platform() != Some(&ComputePlatform::Ecs) {
-        return None;
-    }
-    let routing = config.traffic_routing_config()?;
-    let plan = |percent: i32, minutes: i32| Some((u8::try_from(percent).ok()?, u16::try_from(minutes).ok()?));
-    match routing.r#type()? {
-        TrafficRoutingType::AllAtOnce => Some(TrafficPlan::AllAtOnce),
-        TrafficRoutingType::TimeBasedCanary => {
-            let canary = routing.time_based_canary()?;
-            let (percent, minutes) = plan(canary.canary_percentage(), canary.canary_interval())?;
-            Some(TrafficPlan::Canary { percent, minutes })
-        }
-        TrafficRoutingType::TimeBasedLinear => {
-            let linear = routing.time_based_linear()?;
-            let (percent, minutes) = plan(linear.linear_percentage(), linear.linear_interval())?;
-            Some(TrafficPlan::Linear { percent, minutes })
-        }
-        _ => None,
-    }
-}
-
-/// What the registry says of the image, once it is known to be there.
-async fn registry(aws: &Aws, order: &Order) -> Result<Result<RegistryFinding, Blocker>, CallError> {
-    let missing = |why: String| Blocker {
-        kind: BlockerKind::Registry,
-        subject: order.image.pinned(),
-        why,
-        since: None,
-        url: None,
-    };
-    if ecr_host(&order.image).is_none() {
-        let why = "is not in an ECR registry, where its digest could be checked: push it there and report it again";
-        return Ok(Err(missing(why.to_owned())));
-    }
-    let finding = aws.look_up(&order.image).await?;
-    Ok(if finding.present {
-        Ok(finding)
-    } else {
-        let why = "is not in the registry (deleted, or never pushed): push this digest again or release another image";
-        Err(missing(why.to_owned()))
-    })
+    Ok(runs.await?.map_err(|why| blocked(target, why)))
 }
 
 fn blocked(target: &EcsCodedeploy, why: String) -> Blocker {
