@@ -8,7 +8,7 @@ use std::str::FromStr as _;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use bytes::Bytes;
-use jiff::{Timestamp, Unit};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::protocol::{AwsError, Protocol, Service, Target, Wire, marked_seconds, plain, without_nulls};
@@ -267,11 +267,11 @@ fn with_dates(value: Value) -> Value {
     }
 }
 
+/// A part of a second is cut off, so that nothing was made in the future.
 fn date(seconds: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit in 53 bits")]
-    let milliseconds = (seconds * 1000.0) as i64;
-    Timestamp::from_millisecond(milliseconds)
-        .and_then(|time| time.round(Unit::Second))
+    #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970 fit in 53 bits")]
+    let whole = seconds as i64;
+    Timestamp::from_second(whole)
         .map(|time| time.to_string())
         .unwrap_or_default()
 }
@@ -348,6 +348,18 @@ mod tests {
         );
         let wrong = RestJson.read(&head, &Bytes::from_static(b"[]")).unwrap_err();
         assert_eq!(wrong.code, "SerializationException");
+    }
+
+    #[test]
+    fn the_second_version_of_api_gateway_writes_times_in_whole_seconds() {
+        let target = Target {
+            service: Some(Service::ApiGatewayV2),
+            operation: "GetApi".into(),
+        };
+        let made = "2026-03-02T09:00:00.9Z".parse().unwrap();
+        let answer = json!({ "createdDate": crate::aws::protocol::epoch(made) });
+        let wire = RestJson.write(&target, &Ok(answer));
+        assert_eq!(wire.body, r#"{"createdDate":"2026-03-02T09:00:00Z"}"#);
     }
 
     #[test]
