@@ -10,6 +10,7 @@ mod approving;
 mod authority;
 mod authors;
 mod broken;
+mod engines_lambda;
 mod exactly_once;
 mod in_flight;
 mod lane;

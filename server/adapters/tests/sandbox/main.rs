@@ -4,5 +4,6 @@
 mod actions;
 mod engine;
 mod github;
+mod lambda;
 mod once;
 mod world;
