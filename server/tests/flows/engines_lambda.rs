@@ -1,7 +1,7 @@
 //! Deployments of Lambda functions and of API Gateway stages, through the worker: there, back, and with every answer lost.
 
 use crate::{
-    acme::{BEN, staging},
+    acme::{BEN, lambda_seed, staging},
     world::{Base, World, person},
 };
 use rstest::rstest;
@@ -67,21 +67,7 @@ fn stage(api_kind: ApiKind) -> Engine {
 /// Staging is the function `burst`, version 1 behind its alias `live`; nobody is asked.
 async fn world(base: Base, engine: Engine, traffic: TrafficPlan) -> World {
     let world = World::new(base).await;
-    let image = format!(
-        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/acme/rag@sha256:{}",
-        "0d".repeat(32)
-    );
-    let api = |id: &str, protocol: &str| {
-        json!({ "id": id, "name": "burst", "protocol": protocol, "deployments": [{ "id": "dep001" }],
-                "stages": [{ "name": "live", "deployment": "dep001" }] })
-    };
-    let seed = json!({
-        "functions": [{ "name": "burst", "versions": [{ "image": image }],
-                        "aliases": [{ "name": "live", "version": "1" }] }],
-        "apis": [api("rest000001", "REST"), api("ws00000001", "WEBSOCKET")],
-        "applications": [{ "name": "burst", "platform": "Lambda", "groups": [{ "name": "live" }] }],
-    });
-    world.stage.post("/aws/seed", seed).await;
+    world.stage.post("/aws/seed", lambda_seed()).await;
     world.configure(|catalog| {
         let target = &mut catalog.services[0].targets[0];
         target.engine = engine;

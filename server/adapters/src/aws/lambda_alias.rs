@@ -6,6 +6,7 @@
 use super::{Aws, ecr::in_registry, lambda};
 use crate::{CallError, Engine, Order, engine::no_such_call};
 use async_trait::async_trait;
+use serde_json::Value;
 use std::time::Instant;
 use tidegate_domain::{
     deployment::{Blocker, CallKind, CloudStatus, Observation, Preparation, Run},
@@ -27,14 +28,17 @@ impl LambdaAlias {
 #[async_trait]
 impl Engine for LambdaAlias {
     async fn prepare(&self, order: &Order, now: Timestamp) -> Result<Result<Preparation, Blocker>, CallError> {
-        let (planned, registry) = tokio::try_join!(lambda::planned(&self.aws, order), in_registry(&self.aws, order))?;
+        let (planned, registry) = tokio::try_join!(
+            lambda::planned(&self.aws, order, &Value::Null),
+            in_registry(&self.aws, order)
+        )?;
         Ok(planned.and_then(|planned| Ok(lambda::assemble(order, now, &planned, registry?))))
     }
 
     async fn make(&self, order: &Order, run: &Run, kind: CallKind, by: Instant) -> Result<String, CallError> {
         match kind {
-            CallKind::UpdateFunctionCode => lambda::update_code(&self.aws, order, run, by).await,
-            CallKind::PublishVersion => lambda::publish(&self.aws, order, run, by).await,
+            CallKind::UpdateFunctionCode => lambda::update_code(&self.aws, order, run, &Value::Null, by).await,
+            CallKind::PublishVersion => lambda::publish(&self.aws, order, run, &Value::Null, by).await,
             CallKind::ShiftTraffic { percent } => lambda::shift(&self.aws, order, run, percent, by).await,
             CallKind::ShiftBack => lambda::shift_back(&self.aws, order, run, by).await,
             other => Err(no_such_call(order, other)),

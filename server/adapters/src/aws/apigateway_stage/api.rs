@@ -24,7 +24,7 @@ use tidegate_domain::{
 };
 
 /// REST APIs tell deployments in pages of at most so many; 25 unless asked.
-const PAGE: i32 = 500;
+pub(super) const PAGE: i32 = 500;
 
 /// A stage, as far as it matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,10 +3,15 @@
 //! Both are swapped, or neither: the alias first, then the stage, and back the other way round. What the stage pointed to
 //! before is never deleted, so that it is there to go back to.
 //!
+//! A deployment of the API is a snapshot of what it is made of then. That is bound to the approval like the image: resources
+//! with their methods of a REST API, routes and integrations of a WebSocket API. What else belongs to it (models, authorizers)
+//! is not looked at.
+//!
 //! API Gateway has no guard for a change of a stage: it is looked at right before, and what somebody else has put there is
 //! left alone.
 
 mod api;
+mod definition;
 
 use super::{
     Aws,
@@ -17,6 +22,7 @@ use super::{
 use crate::{CallError, Engine, Order, engine::no_such_call};
 use api::{Snapshot, Stage};
 use async_trait::async_trait;
+use serde_json::Value;
 use std::time::Instant;
 use tidegate_domain::{
     catalog,
@@ -117,7 +123,21 @@ impl ApigatewayStage {
         Ok(deployments.old.to_owned())
     }
 
-    async fn create(&self, order: &Order, by: Instant) -> Result<String, CallError> {
+    /// What a deployment of the API would be a snapshot of, before a call.
+    async fn definition(&self, order: &Order) -> Result<Value, CallError> {
+        let definition = definition::definition(&self.aws, target(order)?).await;
+        definition.map_err(CallError::before_anything_happened)
+    }
+
+    async fn planned(&self, order: &Order) -> Result<Result<lambda::Planned, Blocker>, CallError> {
+        let api = definition::definition(&self.aws, target(order)?).await?;
+        lambda::planned(&self.aws, order, &api).await
+    }
+
+    /// A snapshot of the API, if that is still what was approved.
+    async fn create(&self, order: &Order, run: &Run, by: Instant) -> Result<String, CallError> {
+        let api = self.definition(order).await?;
+        lambda::approved(&self.aws, order, run, &api).await?;
         let description = described(&order.title, order.operation, Purpose::Forward);
         api::create(&self.aws, target(order)?, description, by).await
     }
@@ -176,11 +196,8 @@ fn forward(
 #[async_trait]
 impl Engine for ApigatewayStage {
     async fn prepare(&self, order: &Order, now: Timestamp) -> Result<Result<Preparation, Blocker>, CallError> {
-        let (planned, serving, registry) = tokio::try_join!(
-            lambda::planned(&self.aws, order),
-            self.serving(order),
-            in_registry(&self.aws, order)
-        )?;
+        let (planned, serving, registry) =
+            tokio::try_join!(self.planned(order), self.serving(order), in_registry(&self.aws, order))?;
         let stage = &target(order)?.stage;
         Ok(planned.and_then(|planned| {
             let deployment = serving?;
@@ -188,7 +205,7 @@ impl Engine for ApigatewayStage {
             preparation.changes.push(Change {
                 what: format!("stage {stage}: deployment"),
                 from: deployment.clone(),
-                to: "a new one, of the API as it is".to_owned(),
+                to: "a new one, of the API as it is now".to_owned(),
             });
             preparation.running_task_definition = Some(format!("{}{WITH}{deployment}", planned.running_arn()));
             Ok(preparation)
@@ -197,9 +214,15 @@ impl Engine for ApigatewayStage {
 
     async fn make(&self, order: &Order, run: &Run, kind: CallKind, by: Instant) -> Result<String, CallError> {
         match kind {
-            CallKind::UpdateFunctionCode => lambda::update_code(&self.aws, order, run, by).await,
-            CallKind::PublishVersion => lambda::publish(&self.aws, order, run, by).await,
-            CallKind::CreateApiDeployment => self.create(order, by).await,
+            CallKind::UpdateFunctionCode => {
+                let api = self.definition(order).await?;
+                lambda::update_code(&self.aws, order, run, &api, by).await
+            }
+            CallKind::PublishVersion => {
+                let api = self.definition(order).await?;
+                lambda::publish(&self.aws, order, run, &api, by).await
+            }
+            CallKind::CreateApiDeployment => self.create(order, run, by).await,
             CallKind::ShiftTraffic { percent: 100 } => lambda::shift(&self.aws, order, run, 100, by).await,
             CallKind::SwapStage => self.swap(order, run, by).await,
             CallKind::SwapStageBack => self.swap_back(order, run, by).await,

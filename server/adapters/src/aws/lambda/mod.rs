@@ -15,8 +15,8 @@ mod version;
 
 pub(super) use alias::{found_back, found_shift, shift, shift_back};
 pub(super) use observe::{changed_elsewhere, look, progress};
-pub(super) use prepare::{assemble, planned};
-pub(super) use release::{find_code, find_version, publish, update_code};
+pub(super) use prepare::{Planned, assemble, planned};
+pub(super) use release::{approved, find_code, find_version, publish, update_code};
 
 use crate::{CallError, Order};
 use tidegate_domain::{

@@ -6,7 +6,7 @@ use super::{
     version::{self, Version},
 };
 use crate::{CallError, Order, RegistryFinding, aws::Aws};
-use serde_json::json;
+use serde_json::{Value, json};
 use tidegate_domain::{
     catalog::LambdaAlias,
     deployment::{Blocker, Preparation},
@@ -23,8 +23,13 @@ pub(in crate::aws) struct Planned {
     pub(super) hash: String,
 }
 
-/// The running version with only the image changed.
-pub(in crate::aws) async fn planned(aws: &Aws, order: &Order) -> Result<Result<Planned, Blocker>, CallError> {
+/// The running version with only the image changed. `beside`: what is deployed in one unit with it, and bound to the same
+/// approval; null where there is nothing.
+pub(in crate::aws) async fn planned(
+    aws: &Aws,
+    order: &Order,
+    beside: &Value,
+) -> Result<Result<Planned, Blocker>, CallError> {
     let target = compute(order)?;
     let (alias, latest) = tokio::try_join!(alias::read(aws, &target), version::read(aws, &target.function, None))?;
     let serving = match (latest, alias) {
@@ -46,7 +51,7 @@ pub(in crate::aws) async fn planned(aws: &Aws, order: &Order) -> Result<Result<P
         );
         return Ok(Err(blocked(order, why)));
     };
-    Ok(change_image(order, running, latest).map_err(|why| blocked(order, why)))
+    Ok(change_image(order, running, latest, beside).map_err(|why| blocked(order, why)))
 }
 
 /// The one version that the alias serves.
@@ -67,7 +72,7 @@ fn serving(target: &LambdaAlias, alias: &Alias) -> Result<String, String> {
     Ok(alias.route.primary.clone())
 }
 
-fn change_image(order: &Order, running: Version, latest: Version) -> Result<Planned, String> {
+fn change_image(order: &Order, running: Version, latest: Version, beside: &Value) -> Result<Planned, String> {
     if let Some(zip) = [&running, &latest].into_iter().find(|version| !version.is_image()) {
         return Err(format!(
             "version {} is no container image: only images, by digest, are deployed",
@@ -98,6 +103,7 @@ fn change_image(order: &Order, running: Version, latest: Version) -> Result<Plan
         "configuration": running.bound(),
         "image": order.image.pinned(),
         "target": order.engine,
+        "beside": beside,
     }));
     Ok(Planned { running, latest, hash })
 }

@@ -13,13 +13,20 @@ use crate::{
         description::{Purpose, described, is_of},
     },
 };
+use serde_json::Value;
 use std::time::Instant;
 use tidegate_domain::{deployment::Run, plan::Found};
 
 /// Puts the image into `$LATEST`. Returns the SHA-256 of the code, which for an image is its digest.
-pub(in crate::aws) async fn update_code(aws: &Aws, order: &Order, run: &Run, by: Instant) -> Result<String, CallError> {
+pub(in crate::aws) async fn update_code(
+    aws: &Aws,
+    order: &Order,
+    run: &Run,
+    beside: &Value,
+    by: Instant,
+) -> Result<String, CallError> {
     let target = compute(order)?;
-    let Planned { latest, .. } = approved(aws, order, run).await?;
+    let Planned { latest, .. } = approved(aws, order, run, beside).await?;
     if latest.update() == Health::Pending {
         return Err(updating(&target.function));
     }
@@ -41,9 +48,15 @@ pub(in crate::aws) async fn update_code(aws: &Aws, order: &Order, run: &Run, by:
 }
 
 /// Publishes `$LATEST`, once the update has ended. Returns the version's number.
-pub(in crate::aws) async fn publish(aws: &Aws, order: &Order, run: &Run, by: Instant) -> Result<String, CallError> {
+pub(in crate::aws) async fn publish(
+    aws: &Aws,
+    order: &Order,
+    run: &Run,
+    beside: &Value,
+    by: Instant,
+) -> Result<String, CallError> {
     let target = compute(order)?;
-    let Planned { latest, .. } = approved(aws, order, run).await?;
+    let Planned { latest, .. } = approved(aws, order, run, beside).await?;
     match latest.update() {
         Health::Good => {}
         Health::Pending => return Err(updating(&target.function)),
@@ -89,15 +102,20 @@ pub(in crate::aws) async fn publish(aws: &Aws, order: &Order, run: &Run, by: Ins
 }
 
 /// What would be published, if it is what was approved.
-async fn approved(aws: &Aws, order: &Order, run: &Run) -> Result<Planned, CallError> {
-    let planned = planned(aws, order)
+pub(in crate::aws) async fn approved(
+    aws: &Aws,
+    order: &Order,
+    run: &Run,
+    beside: &Value,
+) -> Result<Planned, CallError> {
+    let planned = planned(aws, order, beside)
         .await
         .map_err(CallError::before_anything_happened)?
         .map_err(|blocker| CallError::refused("TargetChanged", blocker.why, false))?;
     let expected = &run.revision.task_definition;
     if planned.hash != *expected || planned.running.number() != old(run)? {
         let message = format!(
-            "what would be published (hash {}) is not what was approved ({expected}): {} runs now; approve again",
+            "what would be deployed (hash {}) is not what was approved ({expected}): {} runs now; approve again",
             planned.hash,
             planned.running.arn()
         );

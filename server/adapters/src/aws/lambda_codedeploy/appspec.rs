@@ -7,12 +7,17 @@ use serde_json::{Value, json};
 use tidegate_domain::catalog::LambdaCodedeploy;
 
 pub(super) fn appspec(target: &LambdaCodedeploy, current: &str, wanted: &str) -> Value {
+    // Where the configuration names the function by its ARN.
+    let function = target
+        .function
+        .rsplit_once("function:")
+        .map_or(target.function.as_str(), |(_, name)| name);
     let mut appspec = json!({
         "version": 0.0,
-        "Resources": [{ target.function.as_str(): {
+        "Resources": [{ function: {
             "Type": "AWS::Lambda::Function",
             "Properties": {
-                "Name": target.function,
+                "Name": function,
                 "Alias": target.alias,
                 "CurrentVersion": current,
                 "TargetVersion": wanted,
@@ -49,13 +54,16 @@ mod tests {
 
     #[test]
     fn the_appspec_names_alias_and_both_versions() {
-        assert_eq!(
-            appspec(&target(), "7", "8").to_string(),
-            concat!(
-                r#"{"Resources":[{"burst":{"Properties":{"Alias":"live","CurrentVersion":"7","Name":"burst","#,
-                r#""TargetVersion":"8"},"Type":"AWS::Lambda::Function"}}],"version":0.0}"#
-            )
+        let expected = concat!(
+            r#"{"Resources":[{"burst":{"Properties":{"Alias":"live","CurrentVersion":"7","Name":"burst","#,
+            r#""TargetVersion":"8"},"Type":"AWS::Lambda::Function"}}],"version":0.0}"#
         );
+        assert_eq!(appspec(&target(), "7", "8").to_string(), expected);
+        let by_arn = LambdaCodedeploy {
+            function: "arn:aws:lambda:eu-west-1:123456789012:function:burst".to_owned(),
+            ..target()
+        };
+        assert_eq!(appspec(&by_arn, "7", "8").to_string(), expected);
     }
 
     #[test]

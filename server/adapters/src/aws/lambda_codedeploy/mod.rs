@@ -17,6 +17,7 @@ use crate::{CallError, Engine, Order, Stray, engine::no_such_call};
 use appspec::appspec;
 use async_trait::async_trait;
 use aws_sdk_codedeploy::types::ComputePlatform;
+use serde_json::Value;
 use std::time::Instant;
 use tidegate_domain::{
     catalog,
@@ -116,7 +117,7 @@ impl LambdaCodedeploy {
 impl Engine for LambdaCodedeploy {
     async fn prepare(&self, order: &Order, now: Timestamp) -> Result<Result<Preparation, Blocker>, CallError> {
         let (planned, group, config, registry) = tokio::try_join!(
-            lambda::planned(&self.aws, order),
+            lambda::planned(&self.aws, order, &Value::Null),
             self.group_is_for_lambda(order),
             self.config_runs_plan(order),
             in_registry(&self.aws, order)
@@ -129,8 +130,8 @@ impl Engine for LambdaCodedeploy {
 
     async fn make(&self, order: &Order, run: &Run, kind: CallKind, by: Instant) -> Result<String, CallError> {
         match kind {
-            CallKind::UpdateFunctionCode => lambda::update_code(&self.aws, order, run, by).await,
-            CallKind::PublishVersion => lambda::publish(&self.aws, order, run, by).await,
+            CallKind::UpdateFunctionCode => lambda::update_code(&self.aws, order, run, &Value::Null, by).await,
+            CallKind::PublishVersion => lambda::publish(&self.aws, order, run, &Value::Null, by).await,
             CallKind::CreateDeployment => self.create(order, run, by).await,
             CallKind::StopDeployment => {
                 let id = created(run)?;

@@ -49,7 +49,7 @@ async fn what_runs_and_what_would_change_is_said_of_both(#[case] kind: ApiKind) 
         Change {
             what: "stage live: deployment".to_owned(),
             from: "dep001".to_owned(),
-            to: "a new one, of the API as it is".to_owned(),
+            to: "a new one, of the API as it is now".to_owned(),
         }
     );
 }
@@ -216,4 +216,27 @@ async fn what_stands_in_the_way_is_said_in_words() {
     story.order.traffic = TrafficPlan::AllAtOnce;
     let answer = story.make(CallKind::ShiftTraffic { percent: 5 }).await;
     assert_eq!(refused(answer), ("NoSuchCall".to_owned(), false));
+}
+
+#[rstest]
+#[case::rest(ApiKind::Rest, json!({ "resources": [{ "id": "r1", "path": "/", "resourceMethods": { "GET": { "httpMethod": "GET" } } }] }))]
+#[case::routes(ApiKind::Websocket, json!({ "routes": [{ "routeId": "abc", "routeKey": "$default" }] }))]
+#[case::integrations(ApiKind::Websocket, json!({ "integrations": [{ "integrationId": "xyz", "integrationUri": "elsewhere" }] }))]
+#[tokio::test]
+async fn r02_an_api_that_changed_since_it_was_approved_is_not_deployed(#[case] kind: ApiKind, #[case] edit: Value) {
+    let mut story = story(kind).await;
+    story.go(CallKind::UpdateFunctionCode).await;
+    story.go(CallKind::PublishVersion).await;
+    let approved = story.prepared().await.unwrap().hash;
+    let Engine::ApigatewayStage(target) = story.order.engine.clone() else {
+        panic!("another engine");
+    };
+    story
+        .world
+        .control(&format!("aws/apis/{}/edit", target.api), edit)
+        .await;
+    let made = story.make(CallKind::CreateApiDeployment).await;
+    assert_eq!(refused(made), ("TargetChanged".to_owned(), false));
+    assert_eq!(story.world.calls("CreateDeployment").await.len(), 0);
+    assert_ne!(story.prepared().await.unwrap().hash, approved, "people are asked again");
 }
