@@ -12,7 +12,7 @@ pub mod probe;
 mod rolling;
 
 pub use actions_oidc::{ActionsOidc, TokenError};
-pub use aws::{Aws, AwsOptions, EcsCodedeploy, EcsNative, EcsTaskSets};
+pub use aws::{ApigatewayStage, Aws, AwsOptions, EcsCodedeploy, EcsNative, EcsTaskSets, LambdaAlias, LambdaCodedeploy};
 pub use engine::{Engine, Order, Registry, RegistryFinding, Stray};
 pub use error::CallError;
 pub use github::{

@@ -26,8 +26,8 @@ use std::{
     time::Duration,
 };
 use tidegate_adapters::{
-    ActionsOidc, Aws, AwsOptions, EcsCodedeploy, EcsNative, EcsTaskSets, Github, GithubClient, GithubOauth,
-    GithubOptions, OauthOptions,
+    ActionsOidc, ApigatewayStage, Aws, AwsOptions, EcsCodedeploy, EcsNative, EcsTaskSets, Github, GithubClient,
+    GithubOauth, GithubOptions, LambdaAlias, LambdaCodedeploy, OauthOptions,
     probe::{HttpProber, SystemResolver},
 };
 use tidegate_domain::catalog::EngineKind;
@@ -218,7 +218,10 @@ fn worker(db: &Db, catalog: &CatalogHandle, github: Arc<dyn Github>, aws: Aws, s
     let engines = Engines::default()
         .with(EngineKind::EcsCodedeploy, EcsCodedeploy::new(aws.clone()))
         .with(EngineKind::EcsTaskSets, EcsTaskSets::new(aws.clone()))
-        .with(EngineKind::EcsNative, EcsNative::new(aws));
+        .with(EngineKind::EcsNative, EcsNative::new(aws.clone()))
+        .with(EngineKind::LambdaCodedeploy, LambdaCodedeploy::new(aws.clone()))
+        .with(EngineKind::LambdaAlias, LambdaAlias::new(aws.clone()))
+        .with(EngineKind::ApigatewayStage, ApigatewayStage::new(aws));
     let seconds = |count: i64| Duration::from_secs(u64::try_from(count).unwrap_or_default());
     let options = Options {
         lease: seconds(settings.worker.lease_seconds),

@@ -11,6 +11,7 @@ mod authority;
 mod authors;
 mod broken;
 mod engines_ecs;
+mod engines_lambda;
 mod exactly_once;
 mod gates;
 mod in_flight;

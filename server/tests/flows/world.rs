@@ -9,7 +9,10 @@ use std::{
     },
     time::Duration,
 };
-use tidegate_adapters::{Aws, AwsOptions, EcsCodedeploy, EcsNative, EcsTaskSets, Github, GithubClient, GithubOptions};
+use tidegate_adapters::{
+    ApigatewayStage, Aws, AwsOptions, EcsCodedeploy, EcsNative, EcsTaskSets, Github, GithubClient, GithubOptions,
+    LambdaAlias, LambdaCodedeploy,
+};
 use tidegate_app::{
     model::NewDeployment,
     portal::{Portal, PortalError},
@@ -157,7 +160,10 @@ impl World {
         Engines::default()
             .with(EngineKind::EcsCodedeploy, EcsCodedeploy::new(aws.clone()))
             .with(EngineKind::EcsTaskSets, EcsTaskSets::new(aws.clone()))
-            .with(EngineKind::EcsNative, EcsNative::new(aws))
+            .with(EngineKind::EcsNative, EcsNative::new(aws.clone()))
+            .with(EngineKind::LambdaCodedeploy, LambdaCodedeploy::new(aws.clone()))
+            .with(EngineKind::LambdaAlias, LambdaAlias::new(aws.clone()))
+            .with(EngineKind::ApigatewayStage, ApigatewayStage::new(aws))
     }
 
     pub(crate) async fn engine(&self) -> EcsCodedeploy {

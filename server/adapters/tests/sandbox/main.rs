@@ -5,6 +5,7 @@ mod actions;
 mod engine;
 mod fleet;
 mod github;
+mod lambda;
 mod metrics;
 mod native;
 mod once;

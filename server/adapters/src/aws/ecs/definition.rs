@@ -2,18 +2,17 @@
 
 use super::Place;
 use crate::{
-    CallError, Order, Registry as _, RegistryFinding,
+    CallError, Order, RegistryFinding,
     aws::{
         Aws,
         call::{self, Answer, Sent},
-        ecr::ecr_host,
         task_definition::TaskDefinition,
     },
 };
 use aws_sdk_ecs::types::TaskDefinitionField;
 use aws_smithy_types::body::SdkBody;
 use tidegate_domain::{
-    deployment::{Blocker, BlockerKind, Preparation},
+    deployment::{Blocker, Preparation},
     name::Digest,
     time::Timestamp,
 };
@@ -134,26 +133,4 @@ pub(in crate::aws) async fn describe(aws: &Aws, arn: &str) -> Result<TaskDefinit
         .map_err(|error| call::unread(&error))?;
     TaskDefinition::described(&body.take().unwrap_or_default())
         .map_err(|error| CallError::Unknown(format!("{arn}: {error}")))
-}
-
-/// What the registry says of the image, once it is known to be there.
-pub(in crate::aws) async fn registry(aws: &Aws, order: &Order) -> Result<Result<RegistryFinding, Blocker>, CallError> {
-    let missing = |why: String| Blocker {
-        kind: BlockerKind::Registry,
-        subject: order.image.pinned(),
-        why,
-        since: None,
-        url: None,
-    };
-    if ecr_host(&order.image).is_none() {
-        let why = "is not in an ECR registry, where its digest could be checked: push it there and report it again";
-        return Ok(Err(missing(why.to_owned())));
-    }
-    let finding = aws.look_up(&order.image).await?;
-    Ok(if finding.present {
-        Ok(finding)
-    } else {
-        let why = "is not in the registry (deleted, or never pushed): push this digest again or release another image";
-        Err(missing(why.to_owned()))
-    })
 }

@@ -3,17 +3,11 @@
 use super::{Running, describe};
 use crate::{
     CallError,
-    aws::{Aws, call},
+    aws::{Aws, call, codedeploy::CLOCK_MARGIN_MILLIS},
 };
 use aws_sdk_ecs::types::{SortOrder, TaskDefinitionStatus};
-use tidegate_domain::{
-    id::OperationId,
-    plan::Found,
-    time::{MINUTE, Timestamp},
-};
+use tidegate_domain::{id::OperationId, plan::Found, time::Timestamp};
 
-/// Clocks differ: ours by which the call was intended, AWS's by which it took effect.
-pub(in crate::aws) const CLOCK_MARGIN_MILLIS: i64 = 10 * MINUTE;
 /// Revisions of a family that are looked at, newest first, before the operation is taken as not among them.
 const REVISIONS: usize = 50;
 

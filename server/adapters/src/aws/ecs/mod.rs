@@ -6,8 +6,8 @@ mod definition;
 mod find;
 mod service;
 
-pub(super) use definition::{Planned, Running, change_image, describe, preparation, register, registry};
-pub(super) use find::{CLOCK_MARGIN_MILLIS, registered};
+pub(super) use definition::{Planned, Running, change_image, describe, preparation, register};
+pub(super) use find::registered;
 pub(super) use service::{active, controller};
 
 use tidegate_domain::deployment::{Blocker, BlockerKind};

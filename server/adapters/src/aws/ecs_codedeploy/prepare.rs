@@ -1,16 +1,17 @@
 //! What runs now and what would replace it. Reads only.
 
-use super::{deployment_config, target};
+use super::target;
 use crate::{
     CallError, Order, RegistryFinding,
     aws::{
         Aws,
         appspec::{NOT_REGISTERED, appspec},
-        call,
-        ecs::{self, Place, Planned, Running, describe, registry, short},
+        codedeploy::{self, runs_plan},
+        ecr::in_registry,
+        ecs::{self, Place, Planned, Running, describe, short},
     },
 };
-use aws_sdk_codedeploy::types::{ComputePlatform, DeploymentConfigInfo, TrafficRoutingType};
+use aws_sdk_codedeploy::types::ComputePlatform;
 use aws_sdk_ecs::types::{DeploymentControllerType, Service};
 use serde_json::json;
 use tidegate_domain::{
@@ -18,7 +19,6 @@ use tidegate_domain::{
     deployment::{Blocker, Preparation},
     revision::canonical_hash,
     time::Timestamp,
-    traffic::TrafficPlan,
 };
 
 pub(super) async fn prepare(
@@ -30,7 +30,7 @@ pub(super) async fn prepare(
         planned(aws, order),
         group_shifts_service(aws, order),
         config_runs_plan(aws, order),
-        registry(aws, order)
+        in_registry(aws, order)
     )?;
     Ok(assemble(
         order,
@@ -108,29 +108,11 @@ fn primary(service: &Service) -> Result<String, String> {
 /// A deployment group of another service would deploy there, whatever the AppSpec was approved for.
 async fn group_shifts_service(aws: &Aws, order: &Order) -> Result<Result<(), Blocker>, CallError> {
     let target = target(order)?;
-    let answer = aws
-        .codedeploy
-        .get_deployment_group()
-        .application_name(&target.application)
-        .deployment_group_name(&target.deployment_group)
-        .send()
-        .await;
-    let group = match answer {
-        Ok(answer) => answer.deployment_group_info,
-        Err(error) => {
-            return match call::code(&error) {
-                Some("ApplicationDoesNotExistException" | "DeploymentGroupDoesNotExistException") => {
-                    let why = format!(
-                        "CodeDeploy has no application {} with a deployment group {}",
-                        target.application, target.deployment_group
-                    );
-                    Ok(Err(blocked(target, why)))
-                }
-                _ => Err(call::unread(&error)),
-            };
-        }
+    let group = match codedeploy::group(aws, super::group(target)).await? {
+        Ok(group) => group,
+        Err(why) => return Ok(Err(blocked(target, why))),
     };
-    let services = group.as_ref().map(|group| group.ecs_services()).unwrap_or_default();
+    let services = group.ecs_services();
     let ours = services.iter().any(|each| {
         each.service_name().map(short) == Some(short(&target.service))
             && each.cluster_name().map(short) == Some(short(&target.cluster))
@@ -155,65 +137,16 @@ async fn group_shifts_service(aws: &Aws, order: &Order) -> Result<Result<(), Blo
     })
 }
 
-/// AWS's own configurations are known by their names; the target's own is read, so that nothing is approximated.
 async fn config_runs_plan(aws: &Aws, order: &Order) -> Result<Result<(), Blocker>, CallError> {
     let target = target(order)?;
-    let Some(name) = deployment_config(order, target) else {
-        let why = format!(
-            "CodeDeploy predefines nothing for {}: make a deployment configuration and name it as deployment_config",
-            order.traffic
-        );
-        return Ok(Err(blocked(target, why)));
-    };
-    if order.traffic.ecs_predefined().is_some() {
-        return Ok(Ok(()));
-    }
-    let answer = aws
-        .codedeploy
-        .get_deployment_config()
-        .deployment_config_name(name)
-        .send()
-        .await;
-    let found = match answer {
-        Ok(answer) => answer.deployment_config_info.as_ref().and_then(plan_of),
-        Err(error) if call::code(&error) == Some("DeploymentConfigDoesNotExistException") => {
-            let why = format!("CodeDeploy has no deployment configuration {name}");
-            return Ok(Err(blocked(target, why)));
-        }
-        Err(error) => return Err(call::unread(&error)),
-    };
-    if found.as_ref() == Some(&order.traffic) {
-        return Ok(Ok(()));
-    }
-    let runs = found.map_or_else(|| "something else".to_owned(), |plan| plan.to_string());
-    let why = format!(
-        "the traffic plan is {}, but deployment configuration {name} runs {runs}",
-        order.traffic
+    let runs = runs_plan(
+        aws,
+        &ComputePlatform::Ecs,
+        &order.traffic,
+        order.traffic.ecs_predefined(),
+        target.deployment_config.as_deref(),
     );
-    Ok(Err(blocked(target, why)))
-}
-
-/// The plan that a configuration for ECS runs.
-fn plan_of(config: &DeploymentConfigInfo) -> Option<TrafficPlan> {
-    if config.compute_platform() != Some(&ComputePlatform::Ecs) {
-        return None;
-    }
-    let routing = config.traffic_routing_config()?;
-    let plan = |percent: i32, minutes: i32| Some((u8::try_from(percent).ok()?, u16::try_from(minutes).ok()?));
-    match routing.r#type()? {
-        TrafficRoutingType::AllAtOnce => Some(TrafficPlan::AllAtOnce),
-        TrafficRoutingType::TimeBasedCanary => {
-            let canary = routing.time_based_canary()?;
-            let (percent, minutes) = plan(canary.canary_percentage(), canary.canary_interval())?;
-            Some(TrafficPlan::Canary { percent, minutes })
-        }
-        TrafficRoutingType::TimeBasedLinear => {
-            let linear = routing.time_based_linear()?;
-            let (percent, minutes) = plan(linear.linear_percentage(), linear.linear_interval())?;
-            Some(TrafficPlan::Linear { percent, minutes })
-        }
-        _ => None,
-    }
+    Ok(runs.await?.map_err(|why| blocked(target, why)))
 }
 
 fn place(target: &EcsCodedeploy) -> Place<'_> {

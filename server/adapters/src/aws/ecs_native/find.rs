@@ -3,7 +3,7 @@
 
 use crate::{
     CallError,
-    aws::{Aws, call, ecs::CLOCK_MARGIN_MILLIS},
+    aws::{Aws, call, codedeploy::CLOCK_MARGIN_MILLIS},
 };
 use aws_sdk_ecs::types::{CreatedAt, ServiceDeployment};
 use aws_smithy_types::DateTime;

@@ -5,6 +5,7 @@ use crate::{
     CallError, Order,
     aws::{
         Aws,
+        ecr::in_registry,
         ecs::{self, Planned, Running, describe},
     },
 };
@@ -22,7 +23,7 @@ pub(super) async fn prepare(
     order: &Order,
     now: Timestamp,
 ) -> Result<Result<Preparation, Blocker>, CallError> {
-    let (planned, registry) = tokio::try_join!(planned(aws, order), ecs::registry(aws, order))?;
+    let (planned, registry) = tokio::try_join!(planned(aws, order), in_registry(aws, order))?;
     let container = &target(order)?.container;
     Ok(planned.and_then(|planned| Ok(ecs::preparation(order, container, planned, registry?, now))))
 }
