@@ -111,11 +111,14 @@ fn deployment(seen: &Seen, run: &Run, now: Timestamp) -> Progress {
     let back_to = seen.sides.stands().and_then(|set| set.task_set_arn());
     let failed = failure.is_some();
     Progress {
-        status: match () {
-            () if seen.is_finished() => CloudStatus::Succeeded,
-            () if failed => CloudStatus::Failed,
-            () if seen.new_is_ready() => CloudStatus::Ready,
-            () => CloudStatus::InProgress,
+        status: if seen.is_finished() {
+            CloudStatus::Succeeded
+        } else if failed {
+            CloudStatus::Failed
+        } else if seen.new_is_ready() {
+            CloudStatus::Ready
+        } else {
+            CloudStatus::InProgress
         },
         traffic: seen.share,
         lifecycle: vec![install, shift(seen, run), clean_up(seen, run)],
