@@ -45,7 +45,9 @@ pub(crate) async fn arn(world: &World, of: &str) -> String {
     let groups = all["target_groups"].as_array().unwrap().iter();
     let group = groups.clone().find(|group| group["name"] == of);
     let listeners = all["listeners"].as_array().unwrap();
-    let listener = listeners.iter().find(|listener| listener["port"].to_string() == of);
+    let listener = listeners
+        .iter()
+        .find(|listener| listener["port"].as_u64() == of.parse().ok());
     let found = group.or(listener).unwrap();
     found["arn"].as_str().unwrap().to_owned()
 }
