@@ -14,6 +14,7 @@ use tidegate_domain::{
     id::{DeploymentId, ReleaseId},
     name::{EnvironmentName, PersonRef, ServiceName, TeamSlug},
     release::Commit,
+    rolling::RollingView,
     smoke::MonitorStatus,
 };
 
@@ -221,6 +222,8 @@ pub struct ServicePage {
     /// Newest first.
     pub releases: Vec<ReleaseRow>,
     pub history: Vec<DeploymentSummary>,
+    /// Of services that ECS deploys by itself and that are only watched.
+    pub rolling: Vec<RollingView>,
     pub may_request: Permission,
     /// For each environment.
     pub freezes: Vec<EnvironmentFreezes>,

@@ -6,6 +6,8 @@
 mod monitors;
 #[path = "../examples/preview/portal.rs"]
 mod portal;
+#[path = "../examples/preview/rolling.rs"]
+mod rolling;
 #[path = "../examples/preview/world.rs"]
 mod world;
 
@@ -317,6 +319,26 @@ async fn u06_no_page_needs_an_inline_style() {
         let page = get(sample.clone(), dana(), &format!("/deployments/{id}")).await;
         assert!(!page.html.contains(" style=\""));
     }
+}
+
+#[tokio::test]
+async fn a_plan_says_what_kind_it_is_and_what_the_others_would_mean() {
+    let page = get(sample(), dana(), "/services/rag").await;
+    page.says("Canary back in seconds, risk very low");
+    page.says("Blue/green this plan a second set of tasks, then all traffic at once Rollback seconds Risk low Capacity 2× during the deployment");
+    page.says("Rolling tasks are replaced a few at a time Rollback minutes Risk medium Capacity 1×");
+    page.says("Recreate the old version stops before the new one starts Rollback minutes, with downtime Risk high Capacity 1×");
+}
+
+#[tokio::test]
+async fn rolling_deployments_of_ecs_are_shown_and_offer_nothing() {
+    let page = get(sample(), dana(), "/services/rag").await;
+    page.says("Rolling deployments (read only)");
+    page.says("ECS service rag-indexer in acme-production");
+    page.says("1 of 2 tasks run at most 200 %, healthy at least 100 % Circuit breaker watching: 1 of 3 failed tasks");
+    page.says("Circuit breaker opened at 3 of 3 failed tasks");
+    let other = get(sample(), dana(), "/services/guardrails").await;
+    assert!(!other.text().contains("Rolling deployments"));
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use crate::{
     health::{HealthDefinition, Values},
     name::{EnvironmentName, ServiceName, TeamSlug},
     policy::Policy,
+    rolling::RollingService,
     smoke::{Monitor, Verification},
     traffic::TrafficPlan,
 };
@@ -60,6 +61,9 @@ pub struct Service {
     pub time_zone: String,
     /// In the order in which a release passes through them.
     pub targets: Vec<Target>,
+    /// Services at ECS whose own rolling deployments are shown beside it, and never made from here.
+    #[serde(default)]
+    pub rolling: Vec<RollingService>,
 }
 
 fn utc() -> String {

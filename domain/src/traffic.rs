@@ -1,8 +1,10 @@
 //! Traffic plans: in which steps a deployment takes over the traffic, and what an engine calls them.
 
 mod fit;
+mod strategy;
 
 pub use fit::{CannotRun, fits};
+pub use strategy::Strategy;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -6,6 +6,7 @@
 
 mod monitors;
 mod portal;
+mod rolling;
 mod world;
 
 use axum::{

@@ -464,6 +464,7 @@ impl Portal for Sample {
                     release: release.clone(),
                 })
                 .collect(),
+            rolling: crate::rolling::views(&service.rolling),
             monitors: crate::monitors::of(&name),
             service,
             history,

@@ -179,6 +179,7 @@ pub(crate) fn catalog() -> Catalog {
                 environments: Vec::new(),
                 other_commits: false,
             },
+            rolling: crate::rolling::watched(service),
             targets,
         }
     };

@@ -8,9 +8,10 @@ use crate::{
         icon::{Icon, icon},
         label::{digest, outside, person, when},
         monitors::monitors,
+        rolling::rolling,
         rows::deployment_rows,
         state::{Meaning, mark, state},
-        traffic,
+        strategy, traffic,
     },
     model::{Cell, DeploymentSummary, Permission, ReleaseRow, ServicePage},
     portal::PortalError,
@@ -105,6 +106,7 @@ fn show(page: ServicePage) -> AnyView {
                 <h2 id="service-history">"Deployments"</h2>
                 {history}
             </section>
+            {rolling(&page.rolling, now)}
         },
     )
 }
@@ -154,7 +156,7 @@ fn target_card(
             {trouble}
             <dl class="pairs">
                 <dt>"Traffic"</dt>
-                <dd>{target.traffic.to_string()}</dd>
+                <dd>{strategy::plan(&target.traffic)}</dd>
                 <dt>"Approvals"</dt>
                 <dd>{approvals} {policy.solo.then_some(" (solo mode)")}</dd>
                 {policy.promote_from.as_ref().map(|from| view! { <dt>"After"</dt> <dd>{from.to_string()}</dd> })}

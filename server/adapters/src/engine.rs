@@ -52,7 +52,8 @@ pub trait Engine: Send + Sync {
     async fn find(&self, order: &Order, run: &Run, kind: CallKind, since: Timestamp) -> Result<Found, CallError>;
 
     /// How it goes. `rollback`: id of the cloud deployment that rolls it back, once known. An engine that is driven from
-    /// here has none: it says in [`Observation::rollback`] how far the way back is, always: `InProgress` while traffic is
+    /// here has none, and names what the traffic goes back to only where its deployment has failed and is to go back. It
+    /// says in [`Observation::rollback`] how far the way back is, always: `InProgress` while traffic is
     /// on the new version, `Ready` once it is not and something is to be taken away, `Succeeded` when nothing is left; its
     /// traffic is the old version's share. Its deployment is `Ready` while the new version can take traffic, and
     /// `Succeeded` once nothing is left to do.

@@ -9,12 +9,14 @@ mod error;
 mod github;
 mod metrics;
 pub mod probe;
+mod rolling;
 
 pub use actions_oidc::{ActionsOidc, TokenError};
-pub use aws::{Aws, AwsOptions, EcsCodedeploy};
+pub use aws::{ApigatewayStage, Aws, AwsOptions, EcsCodedeploy, EcsNative, EcsTaskSets, LambdaAlias, LambdaCodedeploy};
 pub use engine::{Engine, Order, Registry, RegistryFinding, Stray};
 pub use error::CallError;
 pub use github::{
     FoundCommit, Github, GithubClient, GithubOauth, GithubOptions, GithubUser, OauthError, OauthOptions, Pkce, SignedIn,
 };
 pub use metrics::{Alarm, AlarmState, CloudWatch, Metrics, Prometheus, PrometheusOptions, Read, Sources};
+pub use rolling::Rolling;

@@ -6,6 +6,7 @@ use super::{
     freeze,
     health::Definitions,
     problem::{Problems, closest},
+    rolling::rolling,
     smoke,
     target::target,
 };
@@ -337,6 +338,7 @@ fn service(
             environments: service.ci.environments.clone(),
             other_commits: service.ci.other_commits,
         },
+        rolling: rolling(service, &targets, problems),
         targets,
     })
 }

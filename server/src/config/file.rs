@@ -265,6 +265,17 @@ pub struct Service {
     pub ci: Ci,
     /// By environment.
     pub targets: BTreeMap<String, At<Target>>,
+    /// Services at ECS whose own rolling deployments are shown on this service's page. They are only read.
+    #[serde(default)]
+    pub rolling: Vec<At<RollingService>>,
+}
+
+/// A service that ECS deploys by itself, and that is only watched.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RollingService {
+    pub cluster: String,
+    pub ecs_service: String,
 }
 
 /// Which workflow runs may report.

@@ -12,6 +12,7 @@ mod health;
 mod health_rule;
 mod metrics;
 mod problem;
+mod rolling;
 mod secrets;
 mod smoke;
 mod target;

@@ -10,6 +10,8 @@ use tidegate_store::{HistoryQuery, Versioned};
 
 const RELEASES: usize = 20;
 const HISTORY: usize = 20;
+/// Rolling deployments of each service that is only watched.
+const ROLLING: usize = 10;
 
 impl Services {
     pub(crate) async fn service_page(&self, actor: &Actor, name: ServiceName) -> Result<ServicePage, PortalError> {
@@ -35,6 +37,11 @@ impl Services {
             monitors: self.monitors_of(service).await?,
             releases,
             history: history.iter().map(|found| summary(&found.value, &catalog)).collect(),
+            rolling: self
+                .db()
+                .rolling_of(&name, &service.rolling, ROLLING)
+                .await
+                .map_err(errors::portal)?,
             may_request: permission(access::can(actor, Action::RequestDeployment, Some(&name)).map_err(|d| d.0)),
             freezes: calendar(&catalog, service, now),
             now,

@@ -16,7 +16,7 @@ use crate::{
         seal::SealKey,
         sessions::Sessions,
     },
-    worker::{Engines, MonitorOptions, Monitors, Options, Reconciler},
+    worker::{Engines, MonitorOptions, Monitors, Options, Reconciler, RollingImport, RollingOptions},
 };
 use bridge::{ActionsTokens, GithubIdentity, GithubSignIn};
 use secrecy::ExposeSecret as _;
@@ -26,8 +26,9 @@ use std::{
     time::Duration,
 };
 use tidegate_adapters::{
-    ActionsOidc, Aws, AwsOptions, CloudWatch, EcsCodedeploy, Github, GithubClient, GithubOauth, GithubOptions,
-    OauthOptions, Prometheus, PrometheusOptions, Sources,
+    ActionsOidc, ApigatewayStage, Aws, AwsOptions, CloudWatch, EcsCodedeploy, EcsNative, EcsTaskSets, Github,
+    GithubClient, GithubOauth, GithubOptions, LambdaAlias, LambdaCodedeploy, OauthOptions, Prometheus,
+    PrometheusOptions, Sources,
     probe::{HttpProber, SystemResolver},
 };
 use tidegate_domain::catalog::EngineKind;
@@ -122,7 +123,14 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
     )?;
     let sessions = parts.sessions.clone();
     let state = HttpState::new(parts)?;
-    let worker = worker(&db, &catalog, github, &settings, &secrets).await?;
+    let aws = Aws::connect(AwsOptions {
+        region: Some(settings.region.clone()),
+        ..AwsOptions::default()
+    })
+    .await;
+    let rolling = RollingOptions::new(uuid::Uuid::now_v7().to_string());
+    let rolling = RollingImport::new(db.clone(), catalog.clone(), Arc::new(aws.clone()), rolling);
+    let worker = worker(&db, &catalog, github, aws, &settings, &secrets)?;
     let monitors = monitors(&db, &catalog);
     let listener = tokio::net::TcpListener::bind(listen)
         .await
@@ -134,6 +142,10 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
         let stop = stop.clone();
         async move { worker.run(stop).await }
     });
+    let importing = tokio::spawn({
+        let stop = stop.clone();
+        async move { rolling.run(stop).await }
+    });
     let monitoring = tokio::spawn({
         let stop = stop.clone();
         async move { monitors.run(stop).await }
@@ -142,6 +154,7 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
     let served = http::serve(listener, state, Timeouts::default()).await;
     stop.cancel();
     working.await?;
+    importing.await?;
     monitoring.await?;
     keeping.await?;
     signals.abort();
@@ -203,19 +216,21 @@ fn parts(
     })
 }
 
-async fn worker(
+fn worker(
     db: &Db,
     catalog: &CatalogHandle,
     github: Arc<dyn Github>,
+    aws: Aws,
     settings: &Settings,
     secrets: &Secrets,
 ) -> Result<Reconciler, Failure> {
-    let aws = Aws::connect(AwsOptions {
-        region: Some(settings.region.clone()),
-        ..AwsOptions::default()
-    })
-    .await;
-    let engines = Engines::default().with(EngineKind::EcsCodedeploy, EcsCodedeploy::new(aws.clone()));
+    let engines = Engines::default()
+        .with(EngineKind::EcsCodedeploy, EcsCodedeploy::new(aws.clone()))
+        .with(EngineKind::EcsTaskSets, EcsTaskSets::new(aws.clone()))
+        .with(EngineKind::EcsNative, EcsNative::new(aws.clone()))
+        .with(EngineKind::LambdaCodedeploy, LambdaCodedeploy::new(aws.clone()))
+        .with(EngineKind::LambdaAlias, LambdaAlias::new(aws.clone()))
+        .with(EngineKind::ApigatewayStage, ApigatewayStage::new(aws.clone()));
     let prometheus = settings.prometheus.clone().map(|url| {
         Prometheus::new(PrometheusOptions {
             url,

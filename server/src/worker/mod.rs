@@ -39,11 +39,13 @@ mod monitors;
 mod observe;
 mod reconcile;
 mod record;
+mod rolling;
 mod seen;
 mod strays;
 
 pub use monitors::{MonitorOptions, Monitors};
 pub use reconcile::Reconciler;
+pub use rolling::{RollingImport, RollingOptions};
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tidegate_adapters::{CallError, Engine};

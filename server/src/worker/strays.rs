@@ -14,7 +14,6 @@ use tidegate_domain::{
     Deployment, EventKind, OperationId, Timestamp, TrafficPlan,
     audit::RecordedEvent,
     catalog::Engine,
-    deployment::CallKind,
     time::{HOUR, MINUTE},
 };
 use tidegate_store::{AuditQuery, StoreError};
@@ -138,7 +137,6 @@ fn told(order: &Order, stray: &str, stop: Value) -> Value {
 /// The create call that was given up: concluded as never made, or never concluded at all. Read from the log, because a
 /// deployment that was cancelled keeps no run.
 fn given_up(events: &[RecordedEvent]) -> Option<GivenUp> {
-    let create = CallKind::CreateDeployment.name();
     let (mut engine, mut intended, mut given_up) = (None, None, None);
     for recorded in events {
         let data = &recorded.event.data;
@@ -146,11 +144,11 @@ fn given_up(events: &[RecordedEvent]) -> Option<GivenUp> {
             EventKind::DeploymentStarted => {
                 engine = serde_json::from_value::<Engine>(data["engine"].clone()).ok();
             }
-            EventKind::CloudIntended if data["call"] == create => {
+            EventKind::CloudIntended if creates(engine.as_ref(), data) => {
                 let operation = data["operation"].as_str().and_then(|id| id.parse().ok());
                 intended = operation.map(|operation| (operation, recorded.at));
             }
-            EventKind::CloudConcluded if data["call"] == create => {
+            EventKind::CloudConcluded if creates(engine.as_ref(), data) => {
                 let never = data["result"]["outcome"] == "nothing_happened";
                 let last = intended.take();
                 given_up = given_up.or(last.filter(|_| never));
@@ -164,4 +162,10 @@ fn given_up(events: &[RecordedEvent]) -> Option<GivenUp> {
         engine: engine?,
         intended_at,
     })
+}
+
+/// Whether an event is about the call after which the cloud shifts traffic by itself. What is driven from here gets none.
+fn creates(engine: Option<&Engine>, data: &Value) -> bool {
+    let last = engine.and_then(|engine| engine.script().make.last());
+    last.is_some_and(|kind| kind.exposes() && data["call"] == kind.name())
 }

@@ -189,6 +189,22 @@ fn aws_seed() -> Value {
     })
 }
 
+/// What else AWS has where staging is a Lambda function: `burst`, version 1 behind its alias `live`; two APIs before it, each
+/// with a stage `live`; and CodeDeploy's group for it.
+pub(crate) fn lambda_seed() -> Value {
+    let image = format!("{REGISTRY}@sha256:{}", "0d".repeat(32));
+    let api = |id: &str, protocol: &str| {
+        json!({ "id": id, "name": "burst", "protocol": protocol, "deployments": [{ "id": "dep001" }],
+                "stages": [{ "name": "live", "deployment": "dep001" }] })
+    };
+    json!({
+        "functions": [{ "name": "burst", "versions": [{ "image": image }],
+                        "aliases": [{ "name": "live", "version": "1" }] }],
+        "apis": [api("rest000001", "REST"), api("ws00000001", "WEBSOCKET")],
+        "applications": [{ "name": "burst", "platform": "Lambda", "groups": [{ "name": "live" }] }],
+    })
+}
+
 fn github_seed() -> Value {
     let people = [ADA, BEN, CLEO, DARA, FAY];
     let users: Vec<Value> = people
@@ -248,6 +264,7 @@ pub(crate) fn catalog() -> Catalog {
                 environments: Vec::new(),
                 other_commits: false,
             },
+            rolling: Vec::new(),
             targets: vec![
                 target(staging(), Policy::default()),
                 target(

@@ -7,6 +7,7 @@
 
 #[path = "../acme/mod.rs"]
 mod acme;
+mod lambda;
 mod plant;
 
 use acme::{production, staging};

@@ -109,6 +109,19 @@ impl Plant {
         }
     }
 
+    /// Staging is deployed to by another engine: what its section says instead.
+    pub(crate) fn staging_by(&self, section: &str) {
+        let text = std::fs::read_to_string(&self.config).expect("a configuration");
+        let begin = text.find("[services.targets.staging]").expect("staging");
+        let end = text.find("[services.targets.production]").expect("production");
+        let text = format!(
+            "{}[services.targets.staging]\n{section}\n{}",
+            &text[..begin],
+            &text[end..]
+        );
+        std::fs::write(&self.config, text).expect("a configuration");
+    }
+
     /// The binary as an operator starts it. Dies with this value.
     pub(crate) fn spawn(&self) -> Child {
         self.spawn_with(&[])
@@ -358,7 +371,13 @@ impl Plant {
             .iter()
             .filter(|(_, description)| description.contains(&run.operation.to_string()));
         assert_eq!(run.cloud_deployment.as_ref(), ours.next().map(|(id, _)| id));
+        self.log_agrees(id).await;
+    }
 
+    /// The log has no gap, and says what the state says.
+    pub(crate) async fn log_agrees(&self, id: DeploymentId) {
+        let done = self.found(id).await.value;
+        let run = done.run().expect("it ran");
         let query = AuditQuery {
             limit: 1_000,
             ..AuditQuery::default()

@@ -9,7 +9,10 @@ use std::{
     },
     time::Duration,
 };
-use tidegate_adapters::{Aws, AwsOptions, CloudWatch, EcsCodedeploy, Github, GithubClient, GithubOptions, Sources};
+use tidegate_adapters::{
+    ApigatewayStage, Aws, AwsOptions, CloudWatch, EcsCodedeploy, EcsNative, EcsTaskSets, Github, GithubClient,
+    GithubOptions, LambdaAlias, LambdaCodedeploy, Sources,
+};
 use tidegate_app::{
     model::NewDeployment,
     portal::{Portal, PortalError},
@@ -154,7 +157,14 @@ impl World {
     }
 
     pub(crate) async fn engines(&self) -> Engines {
-        Engines::default().with(EngineKind::EcsCodedeploy, self.engine().await)
+        let aws = self.aws().await;
+        Engines::default()
+            .with(EngineKind::EcsCodedeploy, EcsCodedeploy::new(aws.clone()))
+            .with(EngineKind::EcsTaskSets, EcsTaskSets::new(aws.clone()))
+            .with(EngineKind::EcsNative, EcsNative::new(aws.clone()))
+            .with(EngineKind::LambdaCodedeploy, LambdaCodedeploy::new(aws.clone()))
+            .with(EngineKind::LambdaAlias, LambdaAlias::new(aws.clone()))
+            .with(EngineKind::ApigatewayStage, ApigatewayStage::new(aws))
     }
 
     /// CloudWatch of the sandbox.
@@ -165,7 +175,7 @@ impl World {
         }
     }
 
-    async fn aws(&self) -> Aws {
+    pub(crate) async fn aws(&self) -> Aws {
         Aws::connect(AwsOptions {
             endpoint: Some(self.stage.sandbox.aws_url()),
             profile_file: Some(self.stage.aws_profile()),

@@ -40,12 +40,17 @@ fn called() -> BTreeSet<String> {
     let mut called = BTreeSet::new();
     for (_, text) in &files {
         let joined: String = text.split_whitespace().collect();
-        for (client, service) in [
+        let clients = [
             ("cloudwatch", "cloudwatch"),
+            ("elb", "elasticloadbalancing"),
             ("codedeploy", "codedeploy"),
             ("ecs", "ecs"),
             ("ecr", "ecr"),
-        ] {
+            ("lambda", "lambda"),
+            ("apigateway", "apigateway"),
+            ("apigatewayv2", "apigateway"),
+        ];
+        for (client, service) in clients {
             for part in joined.split(&format!(".{client}.")).skip(1) {
                 let name: String = part
                     .chars()
@@ -53,12 +58,28 @@ fn called() -> BTreeSet<String> {
                     .collect();
                 if part[name.len()..].starts_with("()") {
                     let words = name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]);
-                    called.insert(format!("{service}:{}", words.collect::<String>()));
+                    let operation = words.collect::<String>();
+                    let action = if service == "apigateway" {
+                        verb(&name).to_owned()
+                    } else {
+                        operation
+                    };
+                    called.insert(format!("{service}:{action}"));
                 }
             }
         }
     }
     called
+}
+
+/// API Gateway's actions are the methods of its HTTP API, on the paths of what they are about.
+fn verb(operation: &str) -> &'static str {
+    match operation.split('_').next() {
+        Some("get") => "GET",
+        Some("create") => "POST",
+        Some("update") => "PATCH",
+        other => panic!("which method is {other:?} of {operation}?"),
+    }
 }
 
 /// What those calls need besides: AWS's pages on CreateDeployment for ECS and on RegisterTaskDefinition with tags.

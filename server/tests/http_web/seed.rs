@@ -67,6 +67,7 @@ pub(crate) fn catalog() -> Catalog {
                 environments: Vec::new(),
                 other_commits: false,
             },
+            rolling: Vec::new(),
             targets: vec![
                 target("staging", Vec::new()),
                 target(

@@ -6,6 +6,7 @@ use crate::{
         icon::{Icon, icon},
         label::{arrow, digest, outside},
         sentence::shorten_hashes,
+        strategy,
     },
     model::DeploymentPage,
     words::counted,
@@ -43,6 +44,7 @@ pub(super) fn section(page: &DeploymentPage) -> impl IntoView + use<> {
             {commits}
             {image(page)}
             {task_definition(page)}
+            {strategy::before(page)}
         </section>
     }
 }

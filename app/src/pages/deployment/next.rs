@@ -197,12 +197,12 @@ fn next(page: &DeploymentPage) -> Next {
             ..
         } => queued(page, authority, *start_before),
         State::Starting { run } => (
-            "AWS CodeDeploy is being asked.".to_owned(),
+            format!("AWS {} is being asked.", run.engine.kind().title()),
             if run.stop.is_some() {
                 bits!["Asked to stop: nothing runs yet, so it ends here."]
             } else {
                 bits![format!(
-                    "First the task definition, then the deployment. {}.",
+                    "First what is to run is made, then traffic moves. {}.",
                     capital(&plan_words(page))
                 )]
             },

@@ -119,7 +119,7 @@ fn way_back(page: &DeploymentPage) -> AnyView {
     match (&page.previous, &page.deployment.preparation) {
         (Some(previous), _) => mark(Meaning::Good, Icon::Back, format!("way back: {}", previous.label)).into_any(),
         (None, Some(preparation)) if preparation.running_task_definition.is_some() => {
-            mark(Meaning::Good, Icon::Back, "way back: the running task definition").into_any()
+            mark(Meaning::Good, Icon::Back, "way back: what runs now").into_any()
         }
         (None, _) => mark(Meaning::Waiting, Icon::Back, "no way back known: first deployment here").into_any(),
     }

@@ -57,6 +57,7 @@ static ROUTES: &[Route] = {
     const ALIAS: &str = "/2015-03-31/functions/{FunctionName}/aliases/{Name}";
     const TAGS: &str = "/2017-03-31/tags/{Resource}";
     const STAGE: &str = "/restapis/{restApiId}/stages/{stageName}";
+    const RESOURCES: &str = "/restapis/{restApiId}/resources";
     const DEPLOYMENTS: &str = "/restapis/{restApiId}/deployments";
     const DEPLOYMENT: &str = "/restapis/{restApiId}/deployments/{deploymentId}";
     const STAGE_V2: &str = "/v2/apis/{apiId}/stages/{stageName}";
@@ -76,6 +77,7 @@ static ROUTES: &[Route] = {
         route(V1, GET, "/restapis/{restApiId}", "GetRestApi", OK),
         route(V1, GET, STAGE, "GetStage", OK),
         route(V1, "PATCH", STAGE, "UpdateStage", OK),
+        route(V1, GET, RESOURCES, "GetResources", OK),
         route(V1, GET, DEPLOYMENTS, "GetDeployments", OK),
         route(V1, "POST", DEPLOYMENTS, "CreateDeployment", CREATED),
         route(V1, GET, DEPLOYMENT, "GetDeployment", OK),
@@ -83,6 +85,8 @@ static ROUTES: &[Route] = {
         route(V2, GET, "/v2/apis/{apiId}", "GetApi", OK),
         route(V2, GET, STAGE_V2, "GetStage", OK),
         route(V2, "PATCH", STAGE_V2, "UpdateStage", OK),
+        route(V2, GET, "/v2/apis/{apiId}/routes", "GetRoutes", OK),
+        route(V2, GET, "/v2/apis/{apiId}/integrations", "GetIntegrations", OK),
         route(V2, GET, DEPLOYMENTS_V2, "GetDeployments", OK),
         route(V2, "POST", DEPLOYMENTS_V2, "CreateDeployment", CREATED),
         route(V2, GET, DEPLOYMENT_V2, "GetDeployment", OK),

@@ -245,3 +245,36 @@ async fn a_seed_that_makes_no_sense_is_refused() {
         assert!(text.contains(words), "{text}");
     }
 }
+
+#[tokio::test]
+async fn what_an_api_is_made_of_is_read_in_pages_and_somebody_changes_it() {
+    let account = account().await;
+    let resource =
+        |id: &str| json!({ "id": id, "path": format!("/{id}"), "resourceMethods": { "GET": { "httpMethod": "GET" } } });
+    let edit = json!({ "resources": [resource("r1"), resource("r2")] });
+    account.control("aws/apis/rest01/edit", edit).await;
+    let page = account.get("/restapis/rest01/resources?embed=methods&limit=1").await;
+    assert_eq!(page["item"], json!([resource("r1")]));
+    let position = page["position"].as_str().unwrap();
+    let rest = account
+        .get(&format!("/restapis/rest01/resources?limit=1&position={position}"))
+        .await;
+    assert_eq!(
+        rest["item"],
+        json!([{ "id": "r2", "path": "/r2" }]),
+        "without methods unless they are asked for"
+    );
+    assert!(rest["position"].is_null());
+
+    let route = json!({ "routeId": "abc", "routeKey": "$default", "target": "integrations/xyz" });
+    let integration = json!({ "integrationId": "xyz", "integrationType": "AWS_PROXY" });
+    let edit = json!({ "routes": [route], "integrations": [integration] });
+    account.control("aws/apis/socket/edit", edit).await;
+    assert_eq!(account.get("/v2/apis/socket/routes").await["items"], json!([route]));
+    assert_eq!(
+        account.get("/v2/apis/socket/integrations").await["items"],
+        json!([integration])
+    );
+    let missing = account.rest("GET /v2/apis/rest01/routes", Value::Null).await;
+    assert_eq!(missing.refusal(), (404, "NotFoundException"));
+}

@@ -347,3 +347,18 @@ async fn a_request_without_a_signature_is_refused() {
         "MissingAuthenticationTokenException"
     );
 }
+
+#[tokio::test]
+async fn somebody_configures_the_function_and_what_is_published_stays() {
+    let account = account().await;
+    let before = account.get(&format!("{FUNCTION}/configuration")).await;
+    let wanted = json!({ "memory": 1024, "environment": { "STAGE": "dark" } });
+    account.control("aws/functions/pricing/configure", wanted).await;
+    let latest = account.get(&format!("{FUNCTION}/configuration")).await;
+    assert_eq!(latest["MemorySize"], 1024);
+    assert_eq!(latest["Environment"]["Variables"], json!({ "STAGE": "dark" }));
+    assert_eq!(latest["Timeout"], before["Timeout"]);
+    assert_ne!(latest["RevisionId"], before["RevisionId"]);
+    let published = account.get(&format!("{FUNCTION}?Qualifier=live")).await;
+    assert_eq!(published["Configuration"]["Environment"]["Variables"]["STAGE"], "live");
+}

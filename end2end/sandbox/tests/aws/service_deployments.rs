@@ -88,6 +88,18 @@ async fn stepped_by_the_second_it_ends_as_when_stepped_at_once() {
 }
 
 #[tokio::test]
+async fn another_strategy_leaves_what_belonged_to_the_one_before() {
+    let fleet = Fleet::start().await;
+    update(&fleet, canary(json!([]))).await;
+    fleet.account.step(600).await;
+    let body = json!({ "taskDefinition": "app:4", "deploymentConfiguration": { "strategy": "BLUE_GREEN" } });
+    fleet.ecs("UpdateService", "native", body).await;
+    let configuration = fleet.deployment("native").await["deploymentConfiguration"].clone();
+    assert_eq!(configuration["canaryConfiguration"], Value::Null);
+    assert_eq!(configuration["bakeTimeInMinutes"], 2, "what belongs to all stays");
+}
+
+#[tokio::test]
 async fn linear_steps_are_taken_one_after_the_other() {
     let fleet = Fleet::start().await;
     let configuration = json!({

@@ -27,17 +27,22 @@ use std::{
     time::Instant,
 };
 
-/// Codes with which AWS refuses a call that it may accept later. None of them leaves an effect behind.
-const LATER: [&str; 17] = [
+/// Codes with which AWS refuses a call that it may accept later. None of them leaves an effect behind. Lambda's
+/// `ResourceConflictException`: an update is in progress; its `PreconditionFailedException`: what was read before the call
+/// changed meanwhile, so that it is read again; API Gateway's `ConflictException`: two changes at once.
+const LATER: [&str; 20] = [
+    "ConflictException",
     "DeploymentLimitExceededException",
     "ExpiredToken",
     "ExpiredTokenException",
     "LimitExceededException",
+    "PreconditionFailedException",
     "ProvisionedThroughputExceededException",
     "RequestExpired",
     "RequestLimitExceeded",
     "RequestThrottled",
     "RequestThrottledException",
+    "ResourceConflictException",
     "SlowDown",
     "Throttled",
     "ThrottledException",
@@ -203,7 +208,11 @@ mod tests {
     #[case(400, "DeploymentLimitExceededException")]
     #[case(503, "SlowDown")]
     #[case(429, "Anything")]
-    fn a_throttled_call_did_nothing_and_may_be_made_again(#[case] status: u16, #[case] code: &str) {
+    #[case(409, "ResourceConflictException")]
+    #[case(412, "PreconditionFailedException")]
+    #[case(409, "ConflictException")]
+    #[case(429, "TooManyRequestsException")]
+    fn a_call_refused_for_now_did_nothing_and_may_be_made_again(#[case] status: u16, #[case] code: &str) {
         assert_eq!(
             answered(status, Some(code), Some("Rate exceeded")),
             CallError::refused(code, "Rate exceeded", true)

@@ -1,14 +1,18 @@
 //! Whether an image is in its registry, by digest; never by tag.
 
 use super::{Aws, call};
-use crate::{CallError, Registry, RegistryFinding};
+use crate::{CallError, Order, Registry, RegistryFinding};
 use async_trait::async_trait;
 use aws_config::Region;
 use aws_sdk_ecr::{
     config::Builder,
     types::{ImageIdentifier, ImageTagMutability},
 };
-use tidegate_domain::{name::Digest, release::Image};
+use tidegate_domain::{
+    deployment::{Blocker, BlockerKind},
+    name::Digest,
+    release::Image,
+};
 
 /// Account and region that a registry's host names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +42,30 @@ pub(super) fn ecr_host(image: &Image) -> Option<EcrHost> {
     (ours && !region.is_empty()).then(|| EcrHost {
         account: account.to_owned(),
         region: region.to_owned(),
+    })
+}
+
+/// What the registry says of the image, once it is known to be there.
+pub(super) async fn in_registry(aws: &Aws, order: &Order) -> Result<Result<RegistryFinding, Blocker>, CallError> {
+    let missing = |why: &str| Blocker {
+        kind: BlockerKind::Registry,
+        subject: order.image.pinned(),
+        why: why.to_owned(),
+        since: None,
+        url: None,
+    };
+    if ecr_host(&order.image).is_none() {
+        return Ok(Err(missing(
+            "is not in an ECR registry, where its digest could be checked: push it there and report it again",
+        )));
+    }
+    let finding = aws.look_up(&order.image).await?;
+    Ok(if finding.present {
+        Ok(finding)
+    } else {
+        Err(missing(
+            "is not in the registry (deleted, or never pushed): push this digest again or release another image",
+        ))
     })
 }
 

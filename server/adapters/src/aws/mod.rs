@@ -3,13 +3,28 @@
 //! The SDK never retries here. A retried `CreateDeployment` makes two deployments, because it takes no client token; so
 //! every call is one HTTP attempt (R10), and whoever calls decides about the next.
 
+mod apigateway_stage;
 mod appspec;
 pub(crate) mod call;
+mod codedeploy;
+mod description;
 mod ecr;
+mod ecs;
 mod ecs_codedeploy;
+mod ecs_native;
+mod ecs_task_sets;
+mod lambda;
+mod lambda_alias;
+mod lambda_codedeploy;
+mod rolling;
 mod task_definition;
 
+pub use apigateway_stage::ApigatewayStage;
 pub use ecs_codedeploy::EcsCodedeploy;
+pub use ecs_native::EcsNative;
+pub use ecs_task_sets::EcsTaskSets;
+pub use lambda_alias::LambdaAlias;
+pub use lambda_codedeploy::LambdaCodedeploy;
 
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
@@ -45,10 +60,14 @@ impl Default for AwsOptions {
 /// The clients. Cloning shares their connections.
 #[derive(Debug, Clone)]
 pub struct Aws {
+    apigateway: aws_sdk_apigateway::Client,
+    apigatewayv2: aws_sdk_apigatewayv2::Client,
     codedeploy: aws_sdk_codedeploy::Client,
     ecs: aws_sdk_ecs::Client,
     ecr: aws_sdk_ecr::Client,
+    elb: aws_sdk_elasticloadbalancingv2::Client,
     pub(crate) cloudwatch: aws_sdk_cloudwatch::Client,
+    lambda: aws_sdk_lambda::Client,
 }
 
 impl Aws {
@@ -78,10 +97,14 @@ impl Aws {
         }
         let config = loader.load().await;
         Self {
+            apigateway: aws_sdk_apigateway::Client::new(&config),
+            apigatewayv2: aws_sdk_apigatewayv2::Client::new(&config),
             codedeploy: aws_sdk_codedeploy::Client::new(&config),
             ecs: aws_sdk_ecs::Client::new(&config),
             ecr: aws_sdk_ecr::Client::new(&config),
+            elb: aws_sdk_elasticloadbalancingv2::Client::new(&config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
+            lambda: aws_sdk_lambda::Client::new(&config),
         }
     }
 }

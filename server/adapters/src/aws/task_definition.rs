@@ -150,7 +150,8 @@ impl TaskDefinition {
     }
 }
 
-fn compare(path: &str, from: &Value, to: &Value, changes: &mut Vec<Change>) {
+/// Field by field, what differs; lists of named things by their names.
+pub(super) fn compare(path: &str, from: &Value, to: &Value, changes: &mut Vec<Change>) {
     match (from, to) {
         (from, to) if from == to => {}
         (Value::Object(old), Value::Object(new)) => {

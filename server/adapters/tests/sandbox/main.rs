@@ -3,8 +3,12 @@
 
 mod actions;
 mod engine;
+mod fleet;
 mod github;
+mod lambda;
 mod metrics;
+mod native;
 mod once;
 mod prometheus;
+mod task_sets;
 mod world;

@@ -36,5 +36,6 @@ mod monitors;
 mod once;
 mod releases;
 mod roles;
+mod rolling;
 mod sessions;
 mod setup;

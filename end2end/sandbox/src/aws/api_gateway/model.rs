@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::aws::model::{Account, At};
 
@@ -28,10 +29,24 @@ pub(crate) struct Api {
     pub protocol: ApiProtocol,
     pub description: Option<String>,
     pub created: At,
+    /// What a deployment would be a snapshot of.
+    pub definition: Definition,
     /// By their ids.
     pub deployments: BTreeMap<String, ApiDeployment>,
     /// By their names.
     pub stages: BTreeMap<String, Stage>,
+}
+
+/// What an API is made of, each as the service writes it. What is left out is not changed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Definition {
+    /// Of REST APIs: Resource.
+    pub resources: Option<Vec<Value>>,
+    /// Of HTTP and WebSocket APIs: Route.
+    pub routes: Option<Vec<Value>>,
+    /// Of HTTP and WebSocket APIs: Integration.
+    pub integrations: Option<Vec<Value>>,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -25,6 +25,7 @@ pub(crate) fn call(account: &mut Account, now: Timestamp, operation: &str, body:
             let api = find(account, &wanted.rest_api_id, true)?;
             find_stage(api, &wanted.stage()?).map(shown_stage)
         }
+        "GetResources" => get_resources(account, &wanted),
         "GetDeployments" => get_deployments(account, &wanted),
         "GetDeployment" => get_deployment(account, &wanted),
         "CreateDeployment" => create_deployment(account, now, wanted),
@@ -50,6 +51,7 @@ struct Input {
     variables: Option<BTreeMap<String, String>>,
     #[serde(default)]
     patch_operations: Vec<Patch>,
+    embed: Option<String>,
     position: Option<String>,
     limit: Option<String>,
 }
@@ -68,6 +70,25 @@ struct Patch {
     op: Option<String>,
     path: Option<String>,
     value: Option<String>,
+}
+
+/// With their methods only if they are asked for.
+fn get_resources(account: &Account, wanted: &Input) -> Result<Value, AwsError> {
+    let api = find(account, &wanted.rest_api_id, true)?;
+    let all: Vec<&Value> = api.definition.resources.iter().flatten().collect();
+    let (resources, position) = paged(&all, wanted.position.as_deref(), wanted.limit.as_deref())?;
+    let with_methods = wanted.embed.as_deref() == Some("methods");
+    let item: Vec<Value> = resources
+        .into_iter()
+        .cloned()
+        .map(|mut resource| {
+            if let Some(fields) = resource.as_object_mut().filter(|_| !with_methods) {
+                fields.remove("resourceMethods");
+            }
+            resource
+        })
+        .collect();
+    Ok(json!({ "position": position, "item": item }))
 }
 
 fn get_deployments(account: &Account, wanted: &Input) -> Result<Value, AwsError> {

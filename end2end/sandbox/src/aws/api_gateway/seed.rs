@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::model::{Api, ApiDeployment, ApiProtocol, Stage};
+use super::model::{Api, ApiDeployment, ApiProtocol, Definition, Stage};
 use crate::aws::{
     model::{Account, At},
     seed::ago,
@@ -19,6 +19,8 @@ pub(crate) struct SeedApi {
     /// `REST`, `HTTP` or `WEBSOCKET`.
     protocol: ApiProtocol,
     description: Option<String>,
+    #[serde(default)]
+    definition: Definition,
     #[serde(default)]
     deployments: Vec<SeedDeployment>,
     #[serde(default)]
@@ -100,6 +102,7 @@ pub(crate) fn add(account: &mut Account, now: Timestamp, seed: SeedApi) -> Resul
         protocol: seed.protocol,
         description: seed.description,
         created,
+        definition: seed.definition,
         deployments,
         stages,
     };

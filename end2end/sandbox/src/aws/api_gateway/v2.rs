@@ -27,6 +27,8 @@ pub(crate) fn call(account: &mut Account, now: Timestamp, operation: &str, body:
             let api = find(account, &wanted.api_id, false)?;
             find_stage(api, &wanted.stage_name.unwrap_or_default()).map(shown_stage)
         }
+        "GetRoutes" => listed(account, &wanted, |api| api.definition.routes.as_ref()),
+        "GetIntegrations" => listed(account, &wanted, |api| api.definition.integrations.as_ref()),
         "GetDeployments" => get_deployments(account, now, &wanted),
         "GetDeployment" => {
             let api = find(account, &wanted.api_id, false)?;
@@ -49,6 +51,14 @@ struct Input {
     auto_deploy: Option<bool>,
     max_results: Option<String>,
     next_token: Option<String>,
+}
+
+/// A page of what an API is made of.
+fn listed(account: &Account, wanted: &Input, part: impl Fn(&Api) -> Option<&Vec<Value>>) -> Result<Value, AwsError> {
+    let api = find(account, &wanted.api_id, false)?;
+    let all: Vec<&Value> = part(api).into_iter().flatten().collect();
+    let (items, next) = paged(&all, wanted.next_token.as_deref(), wanted.max_results.as_deref())?;
+    Ok(json!({ "items": items, "nextToken": next }))
 }
 
 fn get_deployments(account: &Account, now: Timestamp, wanted: &Input) -> Result<Value, AwsError> {

@@ -1,10 +1,13 @@
 //! `/aws/functions/…` of the control API: what a test reads of functions, and what it lets go wrong.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json, Router,
     extract::{Path, State},
     routing::{get, post},
 };
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::model::UpdateFailure;
@@ -14,6 +17,7 @@ pub(crate) fn router() -> Router<Aws> {
     Router::new()
         .route("/aws/functions/{name}", get(show))
         .route("/aws/functions/{name}/fail-next", post(fail_next))
+        .route("/aws/functions/{name}/configure", post(configure))
 }
 
 /// Which version has which share of each alias, from 0 to 1.
@@ -44,6 +48,34 @@ async fn fail_next(
         .ok_or_else(|| unknown(&name))?
         .planned
         .push(failure);
+    Ok(Json(json!({})))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Configuration {
+    /// Megabytes.
+    memory: Option<u32>,
+    /// Seconds.
+    timeout: Option<u32>,
+    environment: Option<BTreeMap<String, String>>,
+}
+
+/// Somebody changes the configuration of `$LATEST`; what is published stays as it is.
+async fn configure(
+    State(aws): State<Aws>,
+    Path(name): Path<String>,
+    Json(wanted): Json<Configuration>,
+) -> Result<Json<Value>, Refused> {
+    let mut account = aws.account();
+    let revision_id = account.uuid();
+    let latest = &mut account.functions.get_mut(&name).ok_or_else(|| unknown(&name))?.latest;
+    latest.memory = wanted.memory.unwrap_or(latest.memory);
+    latest.timeout = wanted.timeout.unwrap_or(latest.timeout);
+    if let Some(environment) = wanted.environment {
+        latest.environment = environment;
+    }
+    latest.revision_id = revision_id;
     Ok(Json(json!({})))
 }
 

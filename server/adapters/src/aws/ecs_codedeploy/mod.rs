@@ -4,7 +4,6 @@
 //! bears the operation id: the task definition in a tag, the deployment in its description. AWS rolls back by itself on
 //! failure, alarm and stop (R18), also when nobody is left to ask it.
 
-mod description;
 mod find;
 mod observe;
 mod prepare;
@@ -12,16 +11,13 @@ mod prepare;
 use super::{
     Aws,
     appspec::appspec,
-    call::{self, Sent},
+    call::Sent,
+    codedeploy::{self, Group},
+    description::{Purpose, described},
+    ecs,
 };
 use crate::{CallError, Engine, Order, Stray, engine::no_such_call};
 use async_trait::async_trait;
-use aws_sdk_codedeploy::types::{
-    AppSpecContent, AutoRollbackConfiguration, AutoRollbackEvent, DeploymentWaitType, RevisionLocation,
-    RevisionLocationType,
-};
-use aws_smithy_types::body::SdkBody;
-use description::{Purpose, described};
 use std::time::Instant;
 use tidegate_domain::{
     catalog,
@@ -55,6 +51,13 @@ fn target(order: &Order) -> Result<&catalog::EcsCodedeploy, CallError> {
     }
 }
 
+fn group(target: &catalog::EcsCodedeploy) -> Group<'_> {
+    Group {
+        application: &target.application,
+        name: &target.deployment_group,
+    }
+}
+
 /// AWS's predefined configuration for the plan, else the target's own that runs it.
 fn deployment_config<'a>(order: &'a Order, target: &'a catalog::EcsCodedeploy) -> Option<&'a str> {
     order.traffic.ecs_predefined().or(target.deployment_config.as_deref())
@@ -69,32 +72,7 @@ impl EcsCodedeploy {
             .await
             .map_err(CallError::before_anything_happened)?
             .map_err(|blocker| CallError::refused("TargetChanged", blocker.why, false))?;
-        if planned.hash != expected {
-            let message = format!(
-                "what would be registered (hash {}) is not what was approved ({expected}): {} runs now; approve again",
-                planned.hash, planned.running.arn
-            );
-            return Err(CallError::refused("TaskDefinitionChanged", message, false));
-        }
-        let body = planned.new.registration(order.operation).to_string();
-        let answer = self
-            .aws
-            .ecs
-            .register_task_definition()
-            .customize()
-            .interceptor(sent.clone())
-            .mutate_request(move |request| {
-                request.headers_mut().insert("content-length", body.len().to_string());
-                *request.body_mut() = SdkBody::from(body.as_str());
-            })
-            .send()
-            .await
-            .map_err(|error| call::failed(&error, &sent))?;
-        answer
-            .task_definition()
-            .and_then(|definition| definition.task_definition_arn())
-            .map(str::to_owned)
-            .ok_or_else(|| CallError::Unknown("RegisterTaskDefinition answered without an ARN".to_owned()))
+        ecs::register(&self.aws, order, &planned, expected, sent).await
     }
 
     /// Creates the cloud deployment, with the operation id in its description and its own auto-rollback (R18).
@@ -124,69 +102,20 @@ impl EcsCodedeploy {
         description: String,
         by: Instant,
     ) -> Result<String, CallError> {
-        let sent = Sent::before(by);
-        let content = appspec(target, task_definition).to_string();
-        let revision = RevisionLocation::builder()
-            .revision_type(RevisionLocationType::AppSpecContent)
-            .app_spec_content(AppSpecContent::builder().content(content).build())
-            .build();
-        let rollback = AutoRollbackConfiguration::builder()
-            .enabled(true)
-            .events(AutoRollbackEvent::DeploymentFailure)
-            .events(AutoRollbackEvent::DeploymentStopOnAlarm)
-            .events(AutoRollbackEvent::DeploymentStopOnRequest)
-            .build();
-        let answer = self
-            .aws
-            .codedeploy
-            .create_deployment()
-            .application_name(&target.application)
-            .deployment_group_name(&target.deployment_group)
-            .deployment_config_name(config)
-            .description(description)
-            .revision(revision)
-            .auto_rollback_configuration(rollback)
-            .customize()
-            .interceptor(sent.clone())
-            .send()
-            .await
-            .map_err(|error| call::failed(&error, &sent))?;
-        answer
-            .deployment_id()
-            .map(str::to_owned)
-            .ok_or_else(|| CallError::Unknown("CreateDeployment answered without a deployment id".to_owned()))
-    }
-
-    /// Where the deployment group waits for a yes before traffic moves.
-    async fn go_on(&self, cloud_deployment: &str, by: Instant) -> Result<(), CallError> {
-        let sent = Sent::before(by);
-        self.aws
-            .codedeploy
-            .continue_deployment()
-            .deployment_id(cloud_deployment)
-            .deployment_wait_type(DeploymentWaitType::ReadyWait)
-            .customize()
-            .interceptor(sent.clone())
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| call::failed(&error, &sent))
+        codedeploy::create(
+            &self.aws,
+            group(target),
+            config,
+            &appspec(target, task_definition),
+            description,
+            by,
+        )
+        .await
     }
 
     /// Stops it and lets the cloud roll back. Refused where it is over already.
     pub async fn stop(&self, _: &Order, cloud_deployment: &str, by: Instant) -> Result<(), CallError> {
-        let sent = Sent::before(by);
-        self.aws
-            .codedeploy
-            .stop_deployment()
-            .deployment_id(cloud_deployment)
-            .auto_rollback_enabled(true)
-            .customize()
-            .interceptor(sent.clone())
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| call::failed(&error, &sent))
+        codedeploy::stop(&self.aws, cloud_deployment, by).await
     }
 
     /// Whether a register call of this operation took effect.
@@ -196,7 +125,11 @@ impl EcsCodedeploy {
 
     /// Whether a create call of this operation, made at or after `since`, took effect.
     pub async fn find_created(&self, order: &Order, since: Timestamp) -> Result<Found, CallError> {
-        find::created(&self.aws, order, since, Purpose::Forward).await
+        self.found(order, since, Purpose::Forward).await
+    }
+
+    async fn found(&self, order: &Order, since: Timestamp, purpose: Purpose) -> Result<Found, CallError> {
+        codedeploy::created(&self.aws, group(target(order)?), order.operation, since, purpose).await
     }
 
     /// The cloud deployment and, once known, its rollback.
@@ -223,7 +156,7 @@ impl Engine for EcsCodedeploy {
             CallKind::CreateDeployment => self.create(order, made(run.task_definition.as_deref())?, by).await,
             CallKind::ContinueDeployment => {
                 let id = made(run.cloud_deployment.as_deref())?;
-                self.go_on(id, by).await.map(|()| id.to_owned())
+                codedeploy::go_on(&self.aws, id, by).await.map(|()| id.to_owned())
             }
             CallKind::StopDeployment => {
                 let id = made(run.cloud_deployment.as_deref())?;
@@ -238,7 +171,7 @@ impl Engine for EcsCodedeploy {
         match kind {
             CallKind::RegisterTaskDefinition => self.find_registered(order).await,
             CallKind::CreateDeployment => self.find_created(order, since).await,
-            CallKind::Revert => find::created(&self.aws, order, since, Purpose::Back).await,
+            CallKind::Revert => self.found(order, since, Purpose::Back).await,
             CallKind::ContinueDeployment => {
                 let id = made(run.cloud_deployment.as_deref())?;
                 let seen = self.look_at(order, id, None, since).await?.deployment;

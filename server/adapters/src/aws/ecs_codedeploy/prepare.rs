@@ -1,42 +1,25 @@
 //! What runs now and what would replace it. Reads only.
 
-use super::{deployment_config, target};
+use super::target;
 use crate::{
-    CallError, Order, Registry, RegistryFinding,
+    CallError, Order, RegistryFinding,
     aws::{
         Aws,
         appspec::{NOT_REGISTERED, appspec},
-        call::{self, Answer},
-        ecr::ecr_host,
-        task_definition::TaskDefinition,
+        codedeploy::{self, runs_plan},
+        ecr::in_registry,
+        ecs::{self, Place, Planned, Running, describe, short},
     },
 };
-use aws_sdk_codedeploy::types::{ComputePlatform, DeploymentConfigInfo, TrafficRoutingType};
-use aws_sdk_ecs::types::{DeploymentControllerType, Service, TaskDefinitionField};
+use aws_sdk_codedeploy::types::ComputePlatform;
+use aws_sdk_ecs::types::{DeploymentControllerType, Service};
 use serde_json::json;
 use tidegate_domain::{
     catalog::EcsCodedeploy,
-    deployment::{Blocker, BlockerKind, Preparation},
-    name::Digest,
+    deployment::{Blocker, Preparation},
     revision::canonical_hash,
     time::Timestamp,
-    traffic::TrafficPlan,
 };
-
-/// The task definition of the task set that serves the traffic.
-#[derive(Debug)]
-pub(super) struct Running {
-    pub(super) arn: String,
-    pub(super) definition: TaskDefinition,
-}
-
-/// What would be registered, and the hash that an approval is bound to.
-#[derive(Debug)]
-pub(super) struct Planned {
-    pub(super) running: Running,
-    pub(super) new: TaskDefinition,
-    pub(super) hash: String,
-}
 
 pub(super) async fn prepare(
     aws: &Aws,
@@ -47,7 +30,7 @@ pub(super) async fn prepare(
         planned(aws, order),
         group_shifts_service(aws, order),
         config_runs_plan(aws, order),
-        registry(aws, order)
+        in_registry(aws, order)
     )?;
     Ok(assemble(
         order,
@@ -67,21 +50,9 @@ fn assemble(
     codedeploy: Result<(), Blocker>,
     registry: Result<RegistryFinding, Blocker>,
 ) -> Result<Preparation, Blocker> {
-    let Planned { running, new, hash } = planned?;
+    let planned = planned?;
     codedeploy?;
-    let registry = registry?;
-    let image = running.definition.image_of(&target.container).map(str::to_owned);
-    let digest = image.as_deref().and_then(|image| image.split_once('@'));
-    Ok(Preparation {
-        at: now,
-        running_digest: digest.and_then(|(_, digest)| Digest::new(digest).ok()),
-        running_image: image,
-        changes: running.definition.changes(&new),
-        running_task_definition: Some(running.arn),
-        hash,
-        immutable_tags: registry.immutable_tags,
-        tag_moved_to: registry.tag_points_to.filter(|now| *now != order.image.digest),
-    })
+    Ok(ecs::preparation(order, &target.container, planned, registry?, now))
 }
 
 /// The running task definition with only the image changed.
@@ -94,29 +65,7 @@ pub(super) async fn planned(aws: &Aws, order: &Order) -> Result<Result<Planned, 
 }
 
 fn change_image(order: &Order, target: &EcsCodedeploy, running: Running) -> Result<Planned, Blocker> {
-    let Some(new) = running.definition.with_image(&target.container, &order.image.pinned()) else {
-        let why = format!(
-            "its task definition has no container {}; it has {}",
-            target.container,
-            running.definition.containers().join(", ")
-        );
-        return Err(blocked(target, why));
-    };
-    let ports = new.ports_of(&target.container);
-    if !ports.contains(&u64::from(target.port)) {
-        let ports: Vec<String> = ports.iter().map(u64::to_string).collect();
-        let why = format!(
-            "its container {} is not reached at port {}, but at {}",
-            target.container,
-            target.port,
-            if ports.is_empty() {
-                "none".to_owned()
-            } else {
-                ports.join(", ")
-            }
-        );
-        return Err(blocked(target, why));
-    }
+    let new = ecs::change_image(order, place(target), &running.definition)?;
     // Where it goes belongs to what was approved, too.
     let hash = canonical_hash(&json!({
         "task_definition": new.bound(),
@@ -128,22 +77,11 @@ fn change_image(order: &Order, target: &EcsCodedeploy, running: Running) -> Resu
 
 /// What the service runs: the task definition of its primary task set.
 pub(super) async fn running(aws: &Aws, target: &EcsCodedeploy) -> Result<Result<Running, Blocker>, CallError> {
-    let answer = aws
-        .ecs
-        .describe_services()
-        .cluster(&target.cluster)
-        .services(&target.service)
-        .send()
-        .await;
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(error) if call::code(&error) == Some("ClusterNotFoundException") => {
-            let why = format!("there is no ECS cluster {}", target.cluster);
-            return Ok(Err(blocked(target, why)));
-        }
-        Err(error) => return Err(call::unread(&error)),
+    let service = match ecs::active(aws, place(target)).await? {
+        Ok(service) => service,
+        Err(blocker) => return Ok(Err(blocker)),
     };
-    let arn = match primary(target, answer.services().first()) {
+    let arn = match primary(&service) {
         Ok(arn) => arn,
         Err(why) => return Ok(Err(blocked(target, why))),
     };
@@ -151,15 +89,11 @@ pub(super) async fn running(aws: &Aws, target: &EcsCodedeploy) -> Result<Result<
     Ok(Ok(Running { arn, definition }))
 }
 
-fn primary(target: &EcsCodedeploy, service: Option<&Service>) -> Result<String, String> {
-    let service = service
-        .filter(|service| service.status() == Some("ACTIVE"))
-        .ok_or_else(|| format!("cluster {} has no active service {}", target.cluster, target.service))?;
-    let controller = service.deployment_controller().map(|controller| controller.r#type());
-    if controller != Some(&DeploymentControllerType::CodeDeploy) {
-        let has = controller.map_or("ECS", DeploymentControllerType::as_str);
+fn primary(service: &Service) -> Result<String, String> {
+    let controller = ecs::controller(service);
+    if controller != DeploymentControllerType::CodeDeploy {
         return Err(format!(
-            "its deployment controller is {has}: a service is made for CODE_DEPLOY, it cannot be changed to it"
+            "its deployment controller is {controller}: a service is made for CODE_DEPLOY, it cannot be changed to it"
         ));
     }
     service
@@ -171,47 +105,14 @@ fn primary(target: &EcsCodedeploy, service: Option<&Service>) -> Result<String, 
         .ok_or_else(|| "it has no primary task set, so nothing says what runs".to_owned())
 }
 
-pub(super) async fn describe(aws: &Aws, arn: &str) -> Result<TaskDefinition, CallError> {
-    let body = Answer::default();
-    aws.ecs
-        .describe_task_definition()
-        .task_definition(arn)
-        .include(TaskDefinitionField::Tags)
-        .customize()
-        .interceptor(body.clone())
-        .send()
-        .await
-        .map_err(|error| call::unread(&error))?;
-    TaskDefinition::described(&body.take().unwrap_or_default())
-        .map_err(|error| CallError::Unknown(format!("{arn}: {error}")))
-}
-
 /// A deployment group of another service would deploy there, whatever the AppSpec was approved for.
 async fn group_shifts_service(aws: &Aws, order: &Order) -> Result<Result<(), Blocker>, CallError> {
     let target = target(order)?;
-    let answer = aws
-        .codedeploy
-        .get_deployment_group()
-        .application_name(&target.application)
-        .deployment_group_name(&target.deployment_group)
-        .send()
-        .await;
-    let group = match answer {
-        Ok(answer) => answer.deployment_group_info,
-        Err(error) => {
-            return match call::code(&error) {
-                Some("ApplicationDoesNotExistException" | "DeploymentGroupDoesNotExistException") => {
-                    let why = format!(
-                        "CodeDeploy has no application {} with a deployment group {}",
-                        target.application, target.deployment_group
-                    );
-                    Ok(Err(blocked(target, why)))
-                }
-                _ => Err(call::unread(&error)),
-            };
-        }
+    let group = match codedeploy::group(aws, super::group(target)).await? {
+        Ok(group) => group,
+        Err(why) => return Ok(Err(blocked(target, why))),
     };
-    let services = group.as_ref().map(|group| group.ecs_services()).unwrap_or_default();
+    let services = group.ecs_services();
     let ours = services.iter().any(|each| {
         each.service_name().map(short) == Some(short(&target.service))
             && each.cluster_name().map(short) == Some(short(&target.cluster))
@@ -236,100 +137,27 @@ async fn group_shifts_service(aws: &Aws, order: &Order) -> Result<Result<(), Blo
     })
 }
 
-/// AWS's own configurations are known by their names; the target's own is read, so that nothing is approximated.
 async fn config_runs_plan(aws: &Aws, order: &Order) -> Result<Result<(), Blocker>, CallError> {
     let target = target(order)?;
-    let Some(name) = deployment_config(order, target) else {
-        let why = format!(
-            "CodeDeploy predefines nothing for {}: make a deployment configuration and name it as deployment_config",
-            order.traffic
-        );
-        return Ok(Err(blocked(target, why)));
-    };
-    if order.traffic.ecs_predefined().is_some() {
-        return Ok(Ok(()));
-    }
-    let answer = aws
-        .codedeploy
-        .get_deployment_config()
-        .deployment_config_name(name)
-        .send()
-        .await;
-    let found = match answer {
-        Ok(answer) => answer.deployment_config_info.as_ref().and_then(plan_of),
-        Err(error) if call::code(&error) == Some("DeploymentConfigDoesNotExistException") => {
-            let why = format!("CodeDeploy has no deployment configuration {name}");
-            return Ok(Err(blocked(target, why)));
-        }
-        Err(error) => return Err(call::unread(&error)),
-    };
-    if found.as_ref() == Some(&order.traffic) {
-        return Ok(Ok(()));
-    }
-    let runs = found.map_or_else(|| "something else".to_owned(), |plan| plan.to_string());
-    let why = format!(
-        "the traffic plan is {}, but deployment configuration {name} runs {runs}",
-        order.traffic
+    let runs = runs_plan(
+        aws,
+        &ComputePlatform::Ecs,
+        &order.traffic,
+        order.traffic.ecs_predefined(),
+        target.deployment_config.as_deref(),
     );
-    Ok(Err(blocked(target, why)))
+    Ok(runs.await?.map_err(|why| blocked(target, why)))
 }
 
-/// The plan that a configuration for ECS runs.
-fn plan_of(config: &DeploymentConfigInfo) -> Option<TrafficPlan> {
-    if config.compute_platform() != Some(&ComputePlatform::Ecs) {
-        return None;
+fn place(target: &EcsCodedeploy) -> Place<'_> {
+    Place {
+        cluster: &target.cluster,
+        service: &target.service,
+        container: &target.container,
+        port: target.port,
     }
-    let routing = config.traffic_routing_config()?;
-    let plan = |percent: i32, minutes: i32| Some((u8::try_from(percent).ok()?, u16::try_from(minutes).ok()?));
-    match routing.r#type()? {
-        TrafficRoutingType::AllAtOnce => Some(TrafficPlan::AllAtOnce),
-        TrafficRoutingType::TimeBasedCanary => {
-            let canary = routing.time_based_canary()?;
-            let (percent, minutes) = plan(canary.canary_percentage(), canary.canary_interval())?;
-            Some(TrafficPlan::Canary { percent, minutes })
-        }
-        TrafficRoutingType::TimeBasedLinear => {
-            let linear = routing.time_based_linear()?;
-            let (percent, minutes) = plan(linear.linear_percentage(), linear.linear_interval())?;
-            Some(TrafficPlan::Linear { percent, minutes })
-        }
-        _ => None,
-    }
-}
-
-/// What the registry says of the image, once it is known to be there.
-async fn registry(aws: &Aws, order: &Order) -> Result<Result<RegistryFinding, Blocker>, CallError> {
-    let missing = |why: String| Blocker {
-        kind: BlockerKind::Registry,
-        subject: order.image.pinned(),
-        why,
-        since: None,
-        url: None,
-    };
-    if ecr_host(&order.image).is_none() {
-        let why = "is not in an ECR registry, where its digest could be checked: push it there and report it again";
-        return Ok(Err(missing(why.to_owned())));
-    }
-    let finding = aws.look_up(&order.image).await?;
-    Ok(if finding.present {
-        Ok(finding)
-    } else {
-        let why = "is not in the registry (deleted, or never pushed): push this digest again or release another image";
-        Err(missing(why.to_owned()))
-    })
 }
 
 fn blocked(target: &EcsCodedeploy, why: String) -> Blocker {
-    Blocker {
-        kind: BlockerKind::Target,
-        subject: format!("ECS service {} in {}", short(&target.service), short(&target.cluster)),
-        why,
-        since: None,
-        url: None,
-    }
-}
-
-/// The name in an ARN, or the name itself.
-pub(super) fn short(name: &str) -> &str {
-    name.rsplit_once('/').map_or(name, |(_, name)| name)
+    place(target).blocked(why)
 }

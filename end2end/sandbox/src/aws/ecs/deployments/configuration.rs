@@ -18,9 +18,18 @@ pub(crate) const STAGES: [&str; 8] = [
 /// A day, in minutes.
 const LONGEST_BAKE: f64 = 1440.0;
 
-/// The configuration after a request; members that it does not name stay as they are.
+/// Members that belong to one strategy.
+const OF_STRATEGIES: [(&str, &str); 2] = [("linearConfiguration", "LINEAR"), ("canaryConfiguration", "CANARY")];
+
+/// The configuration after a request; members that it does not name stay as they are, but those of another strategy.
 pub(crate) fn joined(present: &Value, asked: &Value) -> Result<Value, AwsError> {
     let mut all = present.clone();
+    for (member, of) in OF_STRATEGIES {
+        let left = asked["strategy"].as_str().is_some_and(|strategy| strategy != of);
+        if let Some(members) = all.as_object_mut().filter(|_| left) {
+            members.remove(member);
+        }
+    }
     for (name, value) in asked.as_object().into_iter().flatten() {
         if !value.is_null() {
             all[name.as_str()] = value.clone();
@@ -56,7 +65,7 @@ fn check(all: &mut Value) -> Result<(), AwsError> {
         }
         other => return Err(invalid(format!("Invalid deployment strategy {other}."))),
     }
-    for (member, of) in [("linearConfiguration", "LINEAR"), ("canaryConfiguration", "CANARY")] {
+    for (member, of) in OF_STRATEGIES {
         if !all[member].is_null() && strategy != of {
             return Err(invalid(format!("{member} is only valid with the strategy {of}.")));
         }
