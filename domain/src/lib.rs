@@ -15,6 +15,7 @@ pub mod gate;
 pub mod health;
 pub mod id;
 pub mod name;
+pub mod notice;
 pub mod plan;
 pub mod policy;
 pub mod release;

@@ -15,6 +15,7 @@ mod gates;
 mod history;
 mod lanes;
 mod once;
+mod outbox;
 mod people;
 #[cfg(test)]
 mod plans;
@@ -38,6 +39,7 @@ pub use error::{Conflict, StoreError};
 pub use history::HistoryQuery;
 pub use lanes::LaneSummary;
 pub use once::{IDEMPOTENCY_STUCK_MILLIS, Idempotency, OauthState, Retention};
+pub use outbox::{Delivery, DeliveryClaim, DeliveryState};
 pub use people::Person;
 pub use pushes::Push;
 pub use roles::Power;

@@ -108,6 +108,7 @@ async fn lanes_claims_and_the_matrix_use_their_indexes() {
         (crate::lanes::NEWER, "history_lane"),
         (crate::lanes::OPEN, "deployments_open"),
         (crate::claims::DUE, "work_due"),
+        (crate::outbox::UNROUTED, "outbox_unrouted"),
     ] {
         let plan = explain(&scratch, statement).await;
         assert!(in_order(&plan) && plan.contains(index), "{statement}: {plan}");

@@ -31,6 +31,7 @@ mod given;
 mod history;
 mod links;
 mod once;
+mod outbox;
 mod releases;
 mod roles;
 mod sessions;
