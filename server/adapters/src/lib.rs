@@ -7,11 +7,13 @@ pub mod aws;
 mod engine;
 mod error;
 mod github;
+pub mod notify;
 
 pub use actions_oidc::{ActionsOidc, TokenError};
 pub use aws::{Aws, AwsOptions, EcsCodedeploy};
 pub use engine::{Engine, Order, Registry, RegistryFinding, Stray};
 pub use error::CallError;
 pub use github::{
-    FoundCommit, Github, GithubClient, GithubOauth, GithubOptions, GithubUser, OauthError, OauthOptions, Pkce, SignedIn,
+    FoundCommit, Github, GithubClient, GithubOauth, GithubOptions, GithubUser, NewIssue, OauthError, OauthOptions,
+    Pkce, SignedIn,
 };

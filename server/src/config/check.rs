@@ -3,6 +3,7 @@
 use super::{
     Settings,
     file::{self, At, File},
+    notify,
     problem::{Problems, closest},
     target::target,
 };
@@ -64,6 +65,7 @@ pub(super) fn settings(file: &File, problems: &mut Problems) -> Option<Settings>
             Some("leave the section out for 16, 30 and 60".to_owned()),
         );
     }
+    let notify = notify::settings(file, problems);
     let (Ok(listen), Ok(public_url)) = (listen, public_url) else {
         return None;
     };
@@ -76,6 +78,7 @@ pub(super) fn settings(file: &File, problems: &mut Problems) -> Option<Settings>
         github: file.github.clone(),
         region: file.aws.region.clone(),
         worker: *worker,
+        notify,
     })
 }
 
@@ -85,7 +88,7 @@ fn holds_password(address: &str) -> bool {
         .is_ok_and(|url| url.password().is_some() || url.query_pairs().any(|(name, _)| name.contains("password")))
 }
 
-fn is_loopback(url: &url::Url) -> bool {
+pub(super) fn is_loopback(url: &url::Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

@@ -1,5 +1,6 @@
 //! The shape of the file, as it is written. Every member is documented here once: the JSON Schema is made from it.
 
+use super::notify::{Incidents, Notify};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 use std::{borrow::Cow, collections::BTreeMap, ops::Range};
@@ -11,7 +12,7 @@ pub struct At<T>(toml::Spanned<T>);
 
 impl<T> At<T> {
     /// What the file leaves out.
-    fn absent(value: T) -> Self {
+    pub(super) fn absent(value: T) -> Self {
         Self(toml::Spanned::new(0..0, value))
     }
 
@@ -65,6 +66,9 @@ pub struct File {
     pub policies: BTreeMap<String, Policy>,
     #[serde(default)]
     pub services: Vec<Service>,
+    #[serde(default)]
+    pub notify: Notify,
+    pub incidents: Option<Incidents>,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

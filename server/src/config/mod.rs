@@ -6,6 +6,7 @@
 mod check;
 mod engine;
 mod file;
+mod notify;
 mod problem;
 mod secrets;
 mod target;
@@ -13,6 +14,7 @@ mod target;
 mod tests;
 
 pub use file::{File, Github, Worker};
+pub use notify::Telling;
 pub use problem::{Problem, Problems};
 pub use secrets::{Secrets, SecretsError, database_url};
 
@@ -47,6 +49,7 @@ pub struct Settings {
     pub github: Github,
     pub region: String,
     pub worker: Worker,
+    pub notify: Telling,
 }
 
 /// Reads and checks a configuration file.

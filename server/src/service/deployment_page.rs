@@ -5,7 +5,7 @@ use super::{
     decide::is_held,
     errors::{self, no_deployment},
     inbox::{may_approve, policy},
-    lineage::{Lineage, lineage},
+    lineage::{Lineage, compare_url, lineage},
     roll_back::stoppable,
     service_page::permission,
     summary::summary,
@@ -44,7 +44,7 @@ impl Services {
                     .revision()
                     .is_some_and(|revision| revision.policy != policy.version()),
             quorum: plan::quorum_now(&deployment, &policy, &lineage.involved),
-            compare_url: self.compare_url(&lineage),
+            compare_url: compare_url(self.github_web(), &lineage),
             behind: match &deployment.state {
                 State::Requested { .. } | State::AwaitingApproval { .. } | State::Queued { .. } => {
                     behind.iter().map(|other| summary(other, &catalog)).collect()
@@ -64,17 +64,6 @@ impl Services {
             version,
             deployment,
             now: self.db().now().await.map_err(errors::portal)?,
-        })
-    }
-
-    fn compare_url(&self, lineage: &Lineage) -> Option<String> {
-        let base = lineage.previous_release.as_ref()?;
-        let (web, release) = (self.github_web(), &lineage.release);
-        (base.commit != release.commit && base.repository == release.repository).then(|| {
-            format!(
-                "{web}/{}/compare/{}...{}",
-                release.repository, base.commit, release.commit
-            )
         })
     }
 

@@ -6,6 +6,7 @@ use super::{
     errors::{self, invalid},
     fresh_id,
     releases::{no_release, no_service},
+    tell,
     transaction::{Stopped, again},
 };
 use tidegate_app::{model::NewDeployment, portal::PortalError};
@@ -112,6 +113,7 @@ impl Services {
             ))));
         }
         tx.insert_deployment(&deployment).await?;
+        tell(&mut tx, None, &deployment, &[], 1).await?;
         tx.commit().await?;
         Ok(deployment.id)
     }

@@ -1,6 +1,7 @@
 //! Builds everything from the configuration and runs it. The only place that knows all parts.
 
 mod bridge;
+mod telling;
 
 use crate::{
     config::{self, Loaded, Secrets, Settings},
@@ -101,6 +102,7 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
         timeout: GITHUB_PATIENCE,
     })?;
     let github: Arc<dyn Github> = Arc::new(client.clone());
+    let client_for_issues = client.clone();
     let identity = Arc::new(GithubIdentity::new(github.clone(), catalog.clone()));
     let services =
         Services::new(db.clone(), catalog.clone(), identity.clone()).with_github_web(settings.github.web_url.get());
@@ -120,6 +122,7 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
     let sessions = parts.sessions.clone();
     let state = HttpState::new(parts)?;
     let worker = worker(&db, &catalog, github, &settings).await;
+    let outbox = telling::outbox(&db, client_for_issues, &settings, &secrets)?;
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .map_err(|error| format!("{listen}: cannot listen: {error}. Choose another server.listen"))?;
@@ -130,10 +133,15 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
         let stop = stop.clone();
         async move { worker.run(stop).await }
     });
+    let telling = tokio::spawn({
+        let stop = stop.clone();
+        async move { outbox.run(stop).await }
+    });
     let keeping = tokio::spawn(keep_house(sessions, housekeeping::EVERY, stop.clone()));
     let served = http::serve(listener, state, Timeouts::default()).await;
     stop.cancel();
     working.await?;
+    telling.await?;
     keeping.await?;
     signals.abort();
     db.close().await;

@@ -27,7 +27,7 @@
 //!
 //! # Beside the loop
 //! [`enrich`] completes what CI reported by what GitHub knows, [`strays`] stops cloud deployments that surface after
-//! their operation was closed.
+//! their operation was closed. [`Outbox`] tells people, apart from all of it.
 
 mod attend;
 mod budget;
@@ -35,11 +35,13 @@ mod calls;
 mod enrich;
 mod lease;
 mod observe;
+mod outbox;
 mod reconcile;
 mod record;
 mod seen;
 mod strays;
 
+pub use outbox::{Channels, HealthTable, Hears, Outbox, OutboxOptions, Routed};
 pub use reconcile::Reconciler;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};

@@ -6,7 +6,8 @@
 //! hears of one deployment in order: what comes later waits.
 
 use crate::{
-    Db, Result, Tx,
+    Conflict, Db, Result, Tx,
+    deployments::unique,
     sql::{from_json, limit, on, to_json},
 };
 use tidegate_domain::{
@@ -106,7 +107,8 @@ impl Tx {
                     .execute(c)
                     .await
                     .map(drop)
-            })?;
+            })
+            .map_err(|error| unique(error, Conflict::Exists))?;
         }
         Ok(())
     }
