@@ -27,6 +27,6 @@ bench: ## Measure what a page weighs, what the server takes and how soon it is u
 
 clean: ## Remove everything that was built, fetched packages included
 # The environment of the checks is found by way of the target folder: before that goes.
-	rm -rf "$(CARGO_TARGET_DIR)/../venv"
+	rm -rf "$(CARGO_TARGET_DIR)/../venv" "$(CARGO_TARGET_DIR)/../emulator" "$(CARGO_TARGET_DIR)/../prometheus"
 	rm -rf "$(CARGO_TARGET_DIR)" end2end/node_modules end2end/sandbox/check/node_modules end2end/sandbox/check/__pycache__ \
 		end2end/test-results end2end/playwright-report end2end/screenshots-out .schemathesis end2end/.schemathesis

@@ -66,6 +66,16 @@ crash() {
   scripts/apt.sh faketime && postgres_test crash --test crash
 }
 
+# The readers of metrics against what the sandbox did not make: a public emulator of CloudWatch, and the real Prometheus.
+emulator() {
+  scripts/scratch-emulator.sh cargo test --locked --workspace --test sources -- --ignored emulator::
+}
+
+prometheus() {
+  scripts/scratch-prometheus.sh server/adapters/tests/sources/samples.openmetrics \
+    cargo test --locked --workspace --test sources -- --ignored prometheus::
+}
+
 types() {
   scripts/npm.sh && cd end2end && node_modules/.bin/tsc
 }
@@ -105,6 +115,8 @@ part unit             cargo_test unit --lib --bins --test pages --test layering
 part sandbox          cargo_test sandbox --test aws
 part store            postgres_test store --test contract
 part adapters         cargo_test adapters --test sandbox
+part emulator         emulator
+part prometheus       prometheus
 part flows            postgres_test flows --test flows
 part http             cargo_test http --test http_web
 part crash            crash

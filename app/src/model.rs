@@ -12,6 +12,7 @@ use tidegate_domain::{
     id::{DeploymentId, ReleaseId},
     name::{EnvironmentName, PersonRef, ServiceName, TeamSlug},
     release::Commit,
+    smoke::MonitorStatus,
 };
 
 /// The person at the screen.
@@ -196,6 +197,8 @@ pub struct ReleaseRow {
 pub struct ServicePage {
     pub service: Service,
     pub cells: Vec<Cell>,
+    /// What watches its targets between deployments.
+    pub monitors: Vec<MonitorStatus>,
     /// Newest first.
     pub releases: Vec<ReleaseRow>,
     pub history: Vec<DeploymentSummary>,

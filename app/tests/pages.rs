@@ -2,6 +2,8 @@
 #![cfg(feature = "ssr")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its page has failed")]
 
+#[path = "../examples/preview/monitors.rs"]
+mod monitors;
 #[path = "../examples/preview/portal.rs"]
 mod portal;
 #[path = "../examples/preview/world.rs"]
@@ -315,4 +317,20 @@ async fn u06_no_page_needs_an_inline_style() {
         let page = get(sample.clone(), dana(), &format!("/deployments/{id}")).await;
         assert!(!page.html.contains(" style=\""));
     }
+}
+
+#[tokio::test]
+async fn a_monitor_that_fails_says_since_when_and_what_was_expected() {
+    let sample = Arc::new(Sample::new(|_, _| ()));
+    let get = |path| get(sample.clone(), dana(), path);
+    let page = get("/services/rag").await;
+    page.says("production failing");
+    page.says("since 40 min ago");
+    page.says("suite reference, every 5 min");
+    page.says("intent_classification : /intent is \"refund\", expected \"order_return\"");
+    page.says("staging passing");
+    let never = get("/services/guardrails").await;
+    never.says("production has not run yet");
+    let none = get("/services/load-test").await;
+    assert!(!none.text().contains("Monitoring"));
 }

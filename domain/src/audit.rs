@@ -60,6 +60,7 @@ kinds! {
     AccessDenied = "access.denied": "Refused",
     WebhookReceived = "webhook.received": "Webhook received",
     ConfigurationLoaded = "configuration.loaded": "Configuration loaded",
+    MonitorChanged = "monitor.changed": "Monitor changed",
     WorkerWarning = "worker.warning": "Warning from the worker",
 }
 

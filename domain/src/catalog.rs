@@ -9,8 +9,10 @@ pub use engine::{
 
 use crate::{
     access::Role,
+    health::HealthDefinition,
     name::{EnvironmentName, ServiceName, TeamSlug},
     policy::Policy,
+    smoke::{Monitor, Verification},
     traffic::TrafficPlan,
 };
 use serde::{Deserialize, Serialize};
@@ -71,6 +73,12 @@ pub struct Target {
     pub policy: Policy,
     /// Seconds after which a running deployment is stopped and rolled back.
     pub deadline_seconds: i64,
+    /// How its health is judged while it is deployed to. `None`: by AWS alone.
+    pub health: Option<HealthDefinition>,
+    /// How a deployment is verified; `None`: by the engine's own word alone.
+    pub verify: Option<Verification>,
+    /// What watches it between deployments.
+    pub monitor: Option<Monitor>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -81,6 +89,8 @@ pub struct Catalog {
     pub environments: Vec<Environment>,
     pub services: Vec<Service>,
     pub roles: Vec<RoleGrant>,
+    /// Hosts and networks that suites may reach although they are not public, such as `10.0.0.0/8`.
+    pub smoke_allow: Vec<String>,
 }
 
 impl Catalog {

@@ -20,6 +20,7 @@ pub mod plan;
 pub mod policy;
 pub mod release;
 pub mod revision;
+pub mod smoke;
 pub mod time;
 pub mod traffic;
 

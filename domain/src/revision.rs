@@ -12,10 +12,10 @@ use std::fmt;
 /// SHA-256 over RFC 8785 canonical JSON, in hexadecimal.
 ///
 /// # Panics
-/// Never for this crate's types: they have text keys and no floating-point numbers.
+/// Never for this crate's types: they have text keys and finite numbers.
 #[expect(
     clippy::expect_used,
-    reason = "the types of this crate have text keys and no floats, which is all that can fail"
+    reason = "the types of this crate have text keys and finite numbers, which is all that can fail"
 )]
 pub fn canonical_hash<T: Serialize>(value: &T) -> String {
     let bytes = serde_json_canonicalizer::to_vec(value).expect("canonical JSON of a domain value");
@@ -58,13 +58,25 @@ pub struct Revision {
     /// Hash of the task definition and AppSpec that would be deployed.
     pub task_definition: String,
     pub traffic: TrafficPlan,
-    /// Version of the health definition; `none` while the target has none.
+    /// [`crate::health::HealthDefinition::version`]; `none` while the target has none.
     pub health_definition: String,
     /// [`crate::Policy::version`].
     pub policy: String,
     pub gates: Vec<GateEvidence>,
     /// What runs now and would be returned to; `none` on the first deployment.
     pub rollback_target: String,
+    /// [`crate::smoke::Verification::version`]; `none` while the target has none. Left out of the hash then, so that what was
+    /// approved before there was such a member keeps its own.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub verification: String,
+}
+
+fn none() -> String {
+    "none".to_owned()
+}
+
+fn is_none(version: &str) -> bool {
+    version == "none"
 }
 
 /// One difference between two revisions, in words for a person.
@@ -116,6 +128,7 @@ impl Revision {
             self.rollback_target.clone(),
             newer.rollback_target.clone(),
         );
+        note("verification", self.verification.clone(), newer.verification.clone());
         let mut gates: Vec<&GateName> = self
             .gates
             .iter()
@@ -203,6 +216,7 @@ pub(crate) fn example() -> Revision {
             url: None,
         }],
         rollback_target: "none".to_owned(),
+        verification: none(),
     }
 }
 
@@ -224,7 +238,7 @@ mod tests {
     fn r02_every_member_of_a_revision_changes_its_hash_and_is_named() {
         let first = example();
         type Edit = (&'static str, fn(&mut Revision));
-        let edits: [Edit; 10] = [
+        let edits: [Edit; 11] = [
             ("service", |r| r.service = ServiceName::new("other").unwrap()),
             ("environment", |r| {
                 r.environment = EnvironmentName::new("staging").unwrap()
@@ -239,6 +253,7 @@ mod tests {
             ("gate lint", |r| r.gates[0].detail = Some("2 warnings".to_owned())),
             ("gate lint", |r| r.gates.clear()),
             ("rollback target", |r| r.rollback_target = "sha256:old".to_owned()),
+            ("verification", |r| r.verification = "d4".repeat(32)),
         ];
         for (what, edit) in edits {
             let mut second = first.clone();
@@ -248,5 +263,13 @@ mod tests {
             assert_eq!(named, [what]);
         }
         assert_eq!(first.changes(&first.clone()), []);
+    }
+
+    #[test]
+    fn r02_what_was_approved_before_there_was_a_verification_keeps_its_hash() {
+        let written = serde_json::to_value(example()).unwrap();
+        assert_eq!(written.get("verification"), None);
+        let read: Revision = serde_json::from_value(written).unwrap();
+        assert_eq!((read.verification.as_str(), read.hash()), ("none", example().hash()));
     }
 }

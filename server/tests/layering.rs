@@ -123,6 +123,7 @@ const MANIFESTS: [(&str, Depends); 6] = [
             "thiserror",
             "uuid",
             "jiff",
+            "statrs",
         ]),
     ),
     ("app/Cargo.toml", NOTHING_OF_THE_SERVER),

@@ -4,6 +4,7 @@
 //! The style sheet is read from `style/` at each request; the islands run when `$CARGO_TARGET_DIR/site` was built.
 //! Cookies: `theme` (light, dark), `as=nobody` (signed out), `world=empty`, `world=hostile`.
 
+mod monitors;
 mod portal;
 mod world;
 

@@ -436,6 +436,7 @@ impl Portal for Sample {
                     release: release.clone(),
                 })
                 .collect(),
+            monitors: crate::monitors::of(&name),
             service,
             history,
             may_request: Permission::Yes,

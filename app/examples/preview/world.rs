@@ -152,6 +152,9 @@ fn target(service: &str, environment: &str, traffic: TrafficPlan, policy: Policy
         traffic,
         policy,
         deadline_seconds: 3600,
+        health: None,
+        verify: None,
+        monitor: None,
     }
 }
 
@@ -236,6 +239,7 @@ pub(crate) fn catalog() -> Catalog {
             service("load-test", "Replays last week’s peak", None),
         ],
         roles: Vec::new(),
+        smoke_allow: Vec::new(),
     }
 }
 
@@ -414,6 +418,8 @@ impl<'a> Flow<'a> {
             traffic: self.traffic.clone(),
             engine: self.engine.clone(),
             deadline_seconds: 3600,
+            health: None,
+            verify: None,
         };
         let gates = gate::statuses(&self.policy.gates, &reports);
         let revision = revision_of(&self.record.deployment, &facts, &gates, &preparation);

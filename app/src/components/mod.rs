@@ -7,6 +7,7 @@ pub(crate) mod flash;
 pub(crate) mod gates;
 pub(crate) mod icon;
 pub(crate) mod label;
+pub(crate) mod monitors;
 pub(crate) mod pager;
 pub(crate) mod rows;
 pub(crate) mod sentence;

@@ -40,6 +40,7 @@ pub(crate) fn sentence(event: &AuditEvent) -> Sentence {
         .pointer("/result/outcome")
         .and_then(Value::as_str)
         .is_some_and(|outcome| outcome == "refused");
+    let refused = refused || text(data, "health") == Some("failing");
     Sentence {
         icon: if refused { Icon::Alert } else { icon },
         meaning: if refused { Meaning::Bad } else { meaning },
@@ -75,6 +76,7 @@ const fn drawing(kind: EventKind) -> (Icon, Meaning) {
         K::AccessDenied => (Icon::Lock, Meaning::Bad),
         K::WebhookReceived => (Icon::Cloud, Meaning::Quiet),
         K::ConfigurationLoaded => (Icon::Gear, Meaning::Quiet),
+        K::MonitorChanged => (Icon::Check, Meaning::Good),
         K::WorkerWarning => (Icon::Alert, Meaning::Waiting),
     }
 }
@@ -209,6 +211,7 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
             "was refused".to_owned(),
             text(data, "why").or_else(|| text(data, "what")).map(str::to_owned),
         ),
+        K::MonitorChanged => monitored(data),
         K::WorkerWarning => (
             "warning".to_owned(),
             ["message", "what", "why"]
@@ -224,6 +227,21 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
         K::SessionStarted => plain("signed in"),
         K::SessionEnded => plain("signed out"),
         K::WebhookReceived => ("received a webhook".to_owned(), text(data, "event").map(str::to_owned)),
+    }
+}
+
+fn monitored(data: &Value) -> (String, Option<String>) {
+    let suite = text(data, "suite").unwrap_or("the suite");
+    if text(data, "health") == Some("failing") {
+        let test = text(data, "test").unwrap_or("a test");
+        let why = text(data, "why").map(str::to_owned);
+        (format!("sees monitor {suite} fail at {test}"), why)
+    } else {
+        let lasted = data.get("seconds").and_then(Value::as_i64);
+        (
+            format!("sees monitor {suite} pass again"),
+            lasted.map(|seconds| format!("after {}", span_words(seconds * 1000))),
+        )
     }
 }
 
@@ -340,6 +358,26 @@ mod tests {
             (
                 "voids the approval of ben".to_owned(),
                 Some("image digest changed from a1a1a1a1a1… to b2b2b2b2b2…".to_owned())
+            )
+        );
+    }
+
+    #[test]
+    fn a_monitor_tells_what_failed_and_how_long() {
+        let failing = json!({ "suite": "reference", "health": "failing", "test": "chat_basic", "why": "status is 500, expected 200" });
+        assert_eq!(
+            said(EventKind::MonitorChanged, failing),
+            (
+                "sees monitor reference fail at chat_basic".to_owned(),
+                Some("status is 500, expected 200".to_owned())
+            )
+        );
+        let passing = json!({ "suite": "reference", "health": "passing", "seconds": 600 });
+        assert_eq!(
+            said(EventKind::MonitorChanged, passing),
+            (
+                "sees monitor reference pass again".to_owned(),
+                Some("after 10 min".to_owned())
             )
         );
     }

@@ -19,7 +19,7 @@ use leptos_router::{hooks::use_query_map, params::ParamsMap};
 use tidegate_domain::{EventKind, Timestamp, audit::RecordedEvent};
 
 /// First parts of the kinds, with what they stand for.
-const KINDS: [(&str, &str); 11] = [
+const KINDS: [(&str, &str); 12] = [
     ("deployment", "deployments"),
     ("approval", "approvals"),
     ("rollback", "rollbacks"),
@@ -30,6 +30,7 @@ const KINDS: [(&str, &str); 11] = [
     ("access", "refused attempts"),
     ("configuration", "configuration"),
     ("webhook", "webhooks"),
+    ("monitor", "monitors"),
     ("worker", "warnings"),
 ];
 

@@ -7,6 +7,7 @@ use crate::{
         gates::gate_summary,
         icon::{Icon, icon},
         label::{digest, outside, person, when},
+        monitors::monitors,
         rows::deployment_rows,
         state::state,
         traffic,
@@ -92,6 +93,7 @@ fn show(page: ServicePage) -> AnyView {
                 <p class="summary">{service.description.clone()} <code>{service.repository.clone()}</code></p>
             </div>
             <div class="targets">{targets}</div>
+            {monitors(&page.monitors, now)}
             <section aria-labelledby="releases">
                 <h2 id="releases">"Releases"</h2>
                 {cannot.map(|why| view! { <p class="refused">{icon(Icon::Lock)} <span>{format!("You cannot request deployments: {why}.")}</span></p> })}

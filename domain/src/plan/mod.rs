@@ -7,6 +7,8 @@
 mod back;
 mod deploying;
 mod running;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 use crate::{
@@ -14,9 +16,11 @@ use crate::{
     catalog::Engine,
     deployment::{Blocker, CallKind, Deployment, Observation, Preparation, State, Transition},
     gate::GateStatus,
+    health::HealthDefinition,
     id::{DeploymentId, OperationId},
     policy::Policy,
     revision::{Revision, evidence},
+    smoke::Verification,
     time::{HOUR, MINUTE, SECOND, Timestamp},
     traffic::TrafficPlan,
 };
@@ -106,6 +110,8 @@ pub struct TargetFacts {
     pub traffic: TrafficPlan,
     pub engine: Engine,
     pub deadline_seconds: i64,
+    pub health: Option<HealthDefinition>,
+    pub verify: Option<Verification>,
 }
 
 /// The one thing to do next.
@@ -207,13 +213,20 @@ pub fn revision_of(
         digest: deployment.digest.clone(),
         task_definition: preparation.hash.clone(),
         traffic: target.traffic.clone(),
-        health_definition: "none".to_owned(),
+        health_definition: target
+            .health
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), HealthDefinition::version),
         policy: target.policy.version(),
         gates: evidence(gates),
         rollback_target: preparation
             .running_task_definition
             .clone()
             .unwrap_or_else(|| "none".to_owned()),
+        verification: target
+            .verify
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), Verification::version),
     }
 }
 

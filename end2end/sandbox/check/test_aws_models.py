@@ -52,6 +52,88 @@ REGISTER = {
 }
 
 
+def rest(service, operation, method, uri, body, status, answer, error=None, **headers):
+    """A recorded exchange of restJson1."""
+    headers = {name.replace("_", "-"): text for name, text in headers.items()}
+    if error is not None:
+        headers["x-amzn-errortype"] = error
+    return {
+        "protocol": "rest-json",
+        "service": service,
+        "operation": operation,
+        "request": {},
+        "status": status,
+        "forged": False,
+        "error": error,
+        "response": answer,
+        "wire": {
+            "method": method,
+            "uri": uri,
+            "body": "" if body is None else json.dumps(body),
+            "answer": {
+                "headers": {"content-type": "application/json", **headers},
+                "body": "" if answer is None else json.dumps(answer),
+            },
+        },
+    }
+
+
+UPDATE_ALIAS = rest(
+    "lambda",
+    "UpdateAlias",
+    "PUT",
+    "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Aweb/aliases/live",
+    {"FunctionVersion": "1", "RoutingConfig": {"AdditionalVersionWeights": {"2": 0.1}}},
+    200,
+    {"Name": "live", "FunctionVersion": "1", "RevisionId": "6f1d4b0e"},
+)
+NO_FUNCTION = rest(
+    "lambda",
+    "GetFunction",
+    "GET",
+    "/2015-03-31/functions/none?Qualifier=live",
+    None,
+    404,
+    {"Type": "User", "Message": "Function not found"},
+    error="ResourceNotFoundException",
+)
+LIST_VERSIONS = rest(
+    "lambda",
+    "ListVersionsByFunction",
+    "GET",
+    "/2015-03-31/functions/web/versions?MaxItems=2&Marker=abc",
+    None,
+    200,
+    {"Versions": [{"FunctionName": "web", "Version": "$LATEST"}], "NextMarker": "def"},
+)
+GET_STAGE = rest(
+    "apigatewayv2",
+    "GetStage",
+    "GET",
+    "/v2/apis/a1b2c3/stages/%24default",
+    None,
+    200,
+    {"stageName": "$default", "deploymentId": "abc123", "createdDate": "2026-03-02T09:00:00Z"},
+)
+UNDEPLOY = rest(
+    "apigateway", "DeleteDeployment", "DELETE", "/restapis/a1b2c3/deployments/abc123", None, 202, None
+)
+TAG = rest(
+    "lambda", "TagResource", "POST", "/2017-03-31/tags/web", {"Tags": {"team": "rag"}}, 204, None
+)
+THROTTLED = rest(
+    "apigateway",
+    "GetStage",
+    "GET",
+    "/restapis/a1b2c3/stages/prod",
+    None,
+    429,
+    {"message": "Too Many Requests"},
+    error="TooManyRequestsException",
+    retry_after="1",
+)
+
+
 class ModelCheck(unittest.TestCase):
     def setUp(self):
         self.checker = aws_models.Checker()
@@ -167,6 +249,93 @@ class ModelCheck(unittest.TestCase):
         wrong = (("response", "deploymentInfo", "status"), "Resting")
         self.assertEqual(self.problems(GET, forged, wrong), [])
         self.assert_one(self.problems(GET, forged, (("request", "id"), 1)), "unknown member id")
+
+
+class RestCheck(unittest.TestCase):
+    setUp = ModelCheck.setUp
+    problems = ModelCheck.problems
+    assert_one = ModelCheck.assert_one
+
+    def test_right_samples_have_no_problems(self):
+        for call in (UPDATE_ALIAS, NO_FUNCTION, LIST_VERSIONS, GET_STAGE, UNDEPLOY, THROTTLED):
+            self.assertEqual(self.problems(call), [])
+
+    def put(self, call, part, member, value):
+        """The call with a member of its body changed; DELETE takes it away."""
+        call = copy.deepcopy(call)
+        place = call["wire"] if part == "request" else call["wire"]["answer"]
+        body = json.loads(place["body"])
+        if value is DELETE:
+            del body[member]
+        else:
+            body[member] = value
+        place["body"] = json.dumps(body)
+        return call
+
+    def test_the_method_and_the_path_are_those_of_the_operation(self):
+        found = self.problems(UPDATE_ALIAS, (("wire", "method"), "POST"))
+        self.assert_one(found, "request: . is a POST, expected PUT")
+        found = self.problems(UPDATE_ALIAS, (("wire", "uri"), "/2015-03-31/functions/web/alias/live"))
+        self.assert_one(found, "expected /2015-03-31/functions/{FunctionName}/aliases/{Name}")
+        found = self.problems(UPDATE_ALIAS, (("wire", "uri"), "/2015-03-31/functions//aliases/live"))
+        self.assert_one(found, "request: . is of /2015-03-31/functions//aliases/live")
+
+    def test_an_unknown_parameter_and_one_of_the_wrong_type(self):
+        path = "/2015-03-31/functions/web/versions"
+        found = self.problems(LIST_VERSIONS, (("wire", "uri"), f"{path}?Page=2"))
+        self.assert_one(found, "has the unknown parameter Page")
+        found = self.problems(LIST_VERSIONS, (("wire", "uri"), f"{path}?MaxItems=few"))
+        self.assert_one(found, ".MaxItems is a string, expected an integer")
+
+    def test_an_unknown_member_of_a_body(self):
+        found = self.problems(self.put(UPDATE_ALIAS, "request", "Version", "2"))
+        self.assert_one(found, "request: . has the unknown member Version")
+        found = self.problems(self.put(UPDATE_ALIAS, "response", "Weight", 1))
+        self.assert_one(found, "response: . has the unknown member Weight")
+
+    def test_a_member_has_the_name_of_the_wire_rather_than_that_of_the_model(self):
+        found = self.problems(self.put(GET_STAGE, "response", "DeploymentId", "abc123"))
+        self.assert_one(found, "response: . has the unknown member DeploymentId")
+
+    def test_wrong_types_deep_in_a_body(self):
+        weights = {"AdditionalVersionWeights": {"2": "0.1"}}
+        found = self.problems(self.put(UPDATE_ALIAS, "request", "RoutingConfig", weights))
+        self.assert_one(found, ".RoutingConfig.AdditionalVersionWeights.2 is a string")
+
+    def test_a_time_is_written_as_the_service_does(self):
+        found = self.problems(self.put(GET_STAGE, "response", "createdDate", 1772442000))
+        self.assert_one(found, ".CreatedDate is 1772442000, expected a time as")
+
+    def test_a_missing_required_member(self):
+        self.assertEqual(self.problems(TAG), [])
+        found = self.problems(self.put(TAG, "request", "Tags", DELETE))
+        self.assert_one(found, "request: . lacks the required member Tags")
+
+    def test_a_body_that_is_no_json(self):
+        found = self.problems(UPDATE_ALIAS, (("wire", "body"), "FunctionVersion=2"))
+        self.assert_one(found, "request: . has a body that is no JSON object")
+
+    def test_the_status_of_success_is_the_models(self):
+        self.assert_one(self.problems(UNDEPLOY, (("status",), 200)), "has the status 200, expected 202")
+
+    def test_an_error_has_its_name_in_a_header_and_its_own_status(self):
+        header = ("wire", "answer", "headers", "x-amzn-errortype")
+        found = self.problems(NO_FUNCTION, (header, "PreconditionFailedException"))
+        self.assertIn("which GetFunction does not have", found[0])
+        self.assert_one(self.problems(NO_FUNCTION, (header, "")), "x-amzn-errortype is missing")
+        self.assert_one(self.problems(NO_FUNCTION, (("status",), 400)), "status 400, expected 404")
+
+    def test_the_sentence_of_an_error_has_the_models_capital_letter(self):
+        found = self.problems(self.put(NO_FUNCTION, "response", "message", "not found"))
+        self.assert_one(found, "response: . has the unknown member message")
+
+    def test_a_cut_connection_is_no_answer_but_its_request_is_checked(self):
+        cut = (("wire", "answer"), None)
+        self.assertEqual(self.problems(UPDATE_ALIAS, cut), [])
+        self.assert_one(self.problems(UPDATE_ALIAS, cut, (("wire", "method"), "GET")), "is a GET")
+
+    def test_what_was_not_recorded_on_the_wire_is_a_problem(self):
+        self.assert_one(self.problems(UPDATE_ALIAS, (("wire",), None)), "was not recorded")
 
 
 class FileCheck(unittest.TestCase):

@@ -7,7 +7,9 @@ pub mod aws;
 mod engine;
 mod error;
 mod github;
+mod metrics;
 pub mod notify;
+pub mod probe;
 
 pub use actions_oidc::{ActionsOidc, TokenError};
 pub use aws::{Aws, AwsOptions, EcsCodedeploy};
@@ -17,3 +19,4 @@ pub use github::{
     FoundCommit, Github, GithubClient, GithubOauth, GithubOptions, GithubUser, NewIssue, OauthError, OauthOptions,
     Pkce, SignedIn,
 };
+pub use metrics::{Alarm, AlarmState, CloudWatch, Metrics, Prometheus, PrometheusOptions, Read, Sources};

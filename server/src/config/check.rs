@@ -3,8 +3,10 @@
 use super::{
     Settings,
     file::{self, At, File},
+    health::Definitions,
     notify,
     problem::{Problems, closest},
+    smoke,
     target::target,
 };
 use std::{collections::BTreeMap, ops::Range};
@@ -66,6 +68,7 @@ pub(super) fn settings(file: &File, problems: &mut Problems) -> Option<Settings>
         );
     }
     let notify = notify::settings(file, problems);
+    let prometheus = super::metrics::prometheus(file.prometheus.as_ref(), problems);
     let (Ok(listen), Ok(public_url)) = (listen, public_url) else {
         return None;
     };
@@ -79,6 +82,7 @@ pub(super) fn settings(file: &File, problems: &mut Problems) -> Option<Settings>
         region: file.aws.region.clone(),
         worker: *worker,
         notify,
+        prometheus,
     })
 }
 
@@ -119,11 +123,13 @@ pub(super) fn catalog(file: &File, problems: &mut Problems) -> Option<Catalog> {
         .iter()
         .filter_map(|(name, p)| Some((name.as_str(), policy(p, &known, problems)?)))
         .collect();
-    let services: Vec<Service> = file
+    let health = Definitions::read(&file.health, problems);
+    let mut services: Vec<Service> = file
         .services
         .iter()
-        .filter_map(|s| service(s, &environments, &policies, &file.policies, problems))
+        .filter_map(|s| service(s, &environments, &policies, &file.policies, &health, problems))
         .collect();
+    let smoke_allow = smoke::attach(file, &mut services, problems);
     let roles = roles(&file.roles, problems);
     approvers_exist(file, &roles, problems);
     Some(Catalog {
@@ -131,6 +137,7 @@ pub(super) fn catalog(file: &File, problems: &mut Problems) -> Option<Catalog> {
         environments,
         services,
         roles,
+        smoke_allow,
     })
 }
 
@@ -160,7 +167,7 @@ fn approvers_exist(file: &File, roles: &[RoleGrant], problems: &mut Problems) {
     }
 }
 
-fn unique<'a>(names: impl Iterator<Item = &'a At<String>>, what: &str, problems: &mut Problems) {
+pub(super) fn unique<'a>(names: impl Iterator<Item = &'a At<String>>, what: &str, problems: &mut Problems) {
     let mut seen: Vec<&str> = Vec::new();
     for name in names {
         if seen.contains(&name.get().as_str()) {
@@ -268,6 +275,7 @@ fn service(
     environments: &[Environment],
     policies: &BTreeMap<&str, Policy>,
     written: &BTreeMap<String, file::Policy>,
+    health: &Definitions,
     problems: &mut Problems,
 ) -> Option<Service> {
     let names: Vec<&str> = environments
@@ -297,6 +305,7 @@ fn service(
                 written_target,
                 policies,
                 written,
+                health,
                 problems,
             ));
         }

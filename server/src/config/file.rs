@@ -1,6 +1,7 @@
 //! The shape of the file, as it is written. Every member is documented here once: the JSON Schema is made from it.
 
 use super::notify::{Incidents, Notify};
+use super::smoke::{Monitor, Smoke};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 use std::{borrow::Cow, collections::BTreeMap, ops::Range};
@@ -58,17 +59,23 @@ pub struct File {
     pub aws: Aws,
     #[serde(default = "worker")]
     pub worker: At<Worker>,
+    pub prometheus: Option<super::metrics::Prometheus>,
     /// Which GitHub teams have which role.
     pub roles: Roles,
     /// In the order in which a release passes through them.
     pub environments: Vec<Environment>,
     /// Named policies; a target names the one it is under.
     pub policies: BTreeMap<String, Policy>,
+    /// Named health definitions; a target names the one it is judged by.
+    #[serde(default)]
+    pub health: BTreeMap<String, At<super::file_health::Health>>,
     #[serde(default)]
     pub services: Vec<Service>,
     #[serde(default)]
     pub notify: Notify,
     pub incidents: Option<Incidents>,
+    #[serde(default)]
+    pub smoke: Smoke,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -291,6 +298,9 @@ pub struct Target {
     pub engine: At<EngineKind>,
     /// Name of a policy.
     pub policy: At<String>,
+    /// Name of a health definition: `standard`, or one of this file. Left out: AWS alone watches. Part of what is approved.
+    #[serde(default)]
+    pub health: Option<At<String>>,
     /// `all-at-once`, `canary 10% 5m`, `linear 10% 1m`, `steps 10% 5m, 50% 3m`. An engine refuses what it cannot run
     /// exactly.
     #[serde(default)]
@@ -350,6 +360,21 @@ pub struct Target {
     /// Part of what is approved.
     #[serde(default)]
     pub hooks: Hooks,
+    /// Name of the smoke suite that verifies a deployment. Part of what is approved, with its addresses and the wait.
+    #[serde(default)]
+    pub smoke: Option<At<String>>,
+    /// Where the target answers, such as `https://chat.acme.example`: what suites run against.
+    #[serde(default)]
+    pub base_url: Option<At<String>>,
+    /// Where the new version answers before it has traffic: the test listener.
+    #[serde(default)]
+    pub test_base_url: Option<At<String>>,
+    /// Between the end of the shift and the suite, such as `2m`; `10m` at most.
+    #[serde(default)]
+    pub stability_wait: Option<At<String>>,
+    /// A suite that runs between deployments too.
+    #[serde(default)]
+    pub monitor: Option<At<Monitor>>,
 }
 
 /// Lambda functions, by name or ARN, that CodeDeploy calls between the steps of a deployment. Each answers with

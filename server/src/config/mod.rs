@@ -6,17 +6,26 @@
 mod check;
 mod engine;
 mod file;
+mod file_health;
+mod health;
+mod health_rule;
+mod metrics;
 mod notify;
 mod problem;
 mod secrets;
+mod smoke;
 mod target;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_health;
 
 pub use file::{File, Github, Worker};
+pub use health::definitions;
 pub use notify::Telling;
 pub use problem::{Problem, Problems};
 pub use secrets::{Secrets, SecretsError, database_url};
+pub use smoke::SmokeSecrets;
 
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -50,6 +59,8 @@ pub struct Settings {
     pub region: String,
     pub worker: Worker,
     pub notify: Telling,
+    /// Where Prometheus answers, if numbers come from one.
+    pub prometheus: Option<url::Url>,
 }
 
 /// Reads and checks a configuration file.

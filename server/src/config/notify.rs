@@ -9,6 +9,7 @@ use super::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use tidegate_adapters::probe::url_safety::{Allow, checked};
 use tidegate_domain::{EnvironmentName, ServiceName, notice::NoticeKind};
 use url::Url;
 
@@ -134,7 +135,7 @@ pub struct WebhookRoute {
     pub url: Url,
     pub environments: Vec<EnvironmentName>,
     pub kinds: Vec<NoticeKind>,
-    pub allow: Vec<String>,
+    pub allow: Allow,
 }
 
 #[derive(Debug, Clone)]
@@ -286,22 +287,31 @@ fn webhooks(webhooks: &[Webhook], all: &[EnvironmentName], problems: &mut Proble
                 Some("give each a name of its own".to_owned()),
             );
         }
-        let Some(url) = address("url", &webhook.url, problems) else {
+        let (Some(url), Some(allow)) = (address("url", &webhook.url, problems), allowed(webhook, problems)) else {
             continue;
         };
+        if let Err(why) = checked(url.clone(), &allow) {
+            let suggestion = "write a public address, or name the host or network in allow".to_owned();
+            problems.add(webhook.url.span(), why.to_string(), Some(suggestion));
+        }
         routes.push(WebhookRoute {
             name: webhook.name.get().clone(),
             url,
             environments: chosen(webhook.environments.as_deref(), all, all, problems),
             kinds: kinds(webhook.tell.as_deref(), NoticeKind::ALL.to_vec(), problems),
-            allow: webhook
-                .allow
-                .as_ref()
-                .map(|allow| allow.get().clone())
-                .unwrap_or_default(),
+            allow,
         });
     }
     routes
+}
+
+fn allowed(webhook: &Webhook, problems: &mut Problems) -> Option<Allow> {
+    let Some(entries) = &webhook.allow else {
+        return Some(Allow::default());
+    };
+    Allow::parse(entries.get())
+        .map_err(|error| problems.add(entries.span(), error.to_string(), None))
+        .ok()
 }
 
 fn incident_route(

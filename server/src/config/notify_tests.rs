@@ -77,6 +77,16 @@ fn what_is_wrong_is_named_with_line_and_what_to_write() {
             ":17: ",
             "did you mean \"production\"?",
         ),
+        (
+            "[[notify.webhooks]]\nname = \"audit\"\nurl = \"https://10.0.0.7/x\"",
+            ":7: ",
+            "name the host or network in allow",
+        ),
+        (
+            "[[notify.webhooks]]\nname = \"audit\"\nurl = \"https://10.0.0.7/x\"\nallow = [\"10.0.0.0/99\"]",
+            ":9: ",
+            "10.0.0.0/8",
+        ),
         ("[incidents]\nrepository = \"acme\"", ":14: ", "write OWNER/NAME"),
         ("[notify.slak]\nchannel = \"#deploys\"", ":", "did you mean `slack`?"),
     ] {

@@ -60,6 +60,15 @@ impl Problems {
         });
     }
 
+    /// As [`Problems::add`], for a line whose value may be a secret: the line is shown up to it.
+    pub(super) fn add_hidden(&mut self, span: Range<usize>, message: impl Into<String>, suggestion: Option<String>) {
+        self.add(span, message, suggestion);
+        if let Some(problem) = self.list.last_mut() {
+            let shown: String = problem.excerpt.chars().take(problem.column - 1).collect();
+            problem.excerpt = format!("{} …", shown.trim_end());
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.list.is_empty() && self.unreadable.is_none()
     }

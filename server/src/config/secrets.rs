@@ -18,6 +18,8 @@ pub struct Secrets {
     pub pagerduty_key: Option<SecretString>,
     /// Signs webhooks. Needed where `[[notify.webhooks]]` are.
     pub webhook_secret: Option<SecretString>,
+    /// For asking Prometheus, where it wants one.
+    pub prometheus_token: Option<SecretString>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +50,7 @@ impl Secrets {
             slack_token: optional("TIDEGATE_SLACK_TOKEN")?.map(Into::into),
             pagerduty_key: optional("TIDEGATE_PAGERDUTY_KEY")?.map(Into::into),
             webhook_secret: optional("TIDEGATE_WEBHOOK_SECRET")?.map(Into::into),
+            prometheus_token: optional("TIDEGATE_PROMETHEUS_TOKEN")?.map(SecretString::from),
         })
     }
 }

@@ -4,6 +4,7 @@ use super::{
     check::{known, seconds},
     engine::engine,
     file::{self, At},
+    health::Definitions,
     problem::Problems,
 };
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ pub(super) fn target(
     at: &At<file::Target>,
     policies: &BTreeMap<&str, Policy>,
     written: &BTreeMap<String, file::Policy>,
+    health: &Definitions,
     problems: &mut Problems,
 ) -> Option<Target> {
     let target = at.get();
@@ -27,6 +29,7 @@ pub(super) fn target(
     };
     let engine = engine(service.name.get(), at, &traffic, problems);
     let deadline_seconds = deadline(at, &traffic, problems);
+    let health = target.health.as_ref().and_then(|name| health.named(name, problems));
     let policy: Policy = policy.flatten()?;
     if policy.promote_from.as_ref() == Some(environment) {
         problems.add(
@@ -44,6 +47,9 @@ pub(super) fn target(
         traffic,
         policy,
         deadline_seconds,
+        health,
+        verify: None,
+        monitor: None,
     })
 }
 

@@ -19,6 +19,7 @@ mod ids;
 mod inbox;
 pub mod lineage;
 pub mod live;
+mod monitors;
 pub mod once;
 pub mod people;
 mod portal;

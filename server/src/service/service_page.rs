@@ -31,6 +31,7 @@ impl Services {
                 .map(|target| cell(&catalog, &name, &target.environment, &mut cells))
                 .collect(),
             service: service.clone(),
+            monitors: self.monitors_of(service).await?,
             releases,
             history: history.iter().map(|found| summary(&found.value, &catalog)).collect(),
             may_request: permission(access::can(actor, Action::RequestDeployment, Some(&name)).map_err(|d| d.0)),

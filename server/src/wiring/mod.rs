@@ -4,7 +4,7 @@ mod bridge;
 mod telling;
 
 use crate::{
-    config::{self, Loaded, Secrets, Settings},
+    config::{self, Loaded, Secrets, Settings, SmokeSecrets},
     http::{self, HttpState, Parts, Rates, Site, Timeouts},
     service::{
         CatalogHandle, Services,
@@ -17,7 +17,7 @@ use crate::{
         seal::SealKey,
         sessions::Sessions,
     },
-    worker::{Engines, Options, Reconciler},
+    worker::{Engines, MonitorOptions, Monitors, Options, Reconciler},
 };
 use bridge::{ActionsTokens, GithubIdentity, GithubSignIn};
 use secrecy::ExposeSecret as _;
@@ -28,6 +28,7 @@ use std::{
 };
 use tidegate_adapters::{
     ActionsOidc, Aws, AwsOptions, EcsCodedeploy, Github, GithubClient, GithubOauth, GithubOptions, OauthOptions,
+    probe::{HttpProber, SystemResolver},
 };
 use tidegate_domain::catalog::EngineKind;
 use tidegate_store::{Db, PoolOptions};
@@ -123,6 +124,7 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
     let state = HttpState::new(parts)?;
     let worker = worker(&db, &catalog, github, &settings).await;
     let outbox = telling::outbox(&db, client_for_issues, &settings, &secrets)?;
+    let monitors = monitors(&db, &catalog);
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .map_err(|error| format!("{listen}: cannot listen: {error}. Choose another server.listen"))?;
@@ -137,11 +139,16 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
         let stop = stop.clone();
         async move { outbox.run(stop).await }
     });
+    let monitoring = tokio::spawn({
+        let stop = stop.clone();
+        async move { monitors.run(stop).await }
+    });
     let keeping = tokio::spawn(keep_house(sessions, housekeeping::EVERY, stop.clone()));
     let served = http::serve(listener, state, Timeouts::default()).await;
     stop.cancel();
     working.await?;
     telling.await?;
+    monitoring.await?;
     keeping.await?;
     signals.abort();
     db.close().await;
@@ -217,6 +224,12 @@ async fn worker(db: &Db, catalog: &CatalogHandle, github: Arc<dyn Github>, setti
         ..Options::new(uuid::Uuid::now_v7().to_string())
     };
     Reconciler::new(db.clone(), catalog.clone(), engines, github, options)
+}
+
+fn monitors(db: &Db, catalog: &CatalogHandle) -> Monitors {
+    let prober = HttpProber::new(Arc::new(SystemResolver), Arc::new(SmokeSecrets));
+    let options = MonitorOptions::new(uuid::Uuid::now_v7().to_string());
+    Monitors::new(db.clone(), catalog.clone(), Arc::new(prober), options)
 }
 
 /// SIGTERM and SIGINT stop; SIGHUP reads the configuration again, and keeps the old one if the new one is wrong.

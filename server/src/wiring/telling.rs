@@ -9,7 +9,8 @@ use secrecy::SecretString;
 use std::sync::Arc;
 use tidegate_adapters::{
     GithubClient,
-    notify::{Channel, IncidentIssues, PagerDuty, PagerDutyChanges, Slack, Targets},
+    notify::{Channel, IncidentIssues, PagerDuty, PagerDutyChanges, SigningKey, Slack, Targets, Webhook},
+    probe::SystemResolver,
 };
 use tidegate_domain::{EnvironmentName, notice::NoticeKind};
 use tidegate_store::Db;
@@ -43,6 +44,25 @@ fn channels(github: GithubClient, settings: &Settings, secrets: &Secrets) -> Res
             let changes = PagerDutyChanges::new(&pagerduty.events, key)?;
             let hears = Hears::Kinds(vec![NoticeKind::Succeeded]);
             list.push(routed("PagerDuty changes", changes, &pagerduty.environments, hears));
+        }
+    }
+    if !telling.webhooks.is_empty() {
+        let key = SigningKey::parse(&needed("TIDEGATE_WEBHOOK_SECRET", secrets.webhook_secret.as_ref())?)?;
+        for webhook in &telling.webhooks {
+            let channel = Webhook::new(
+                webhook.url.clone(),
+                key.clone(),
+                settings.public_url.clone(),
+                webhook.allow.clone(),
+                Arc::new(SystemResolver),
+            );
+            let hears = Hears::Kinds(webhook.kinds.clone());
+            list.push(routed(
+                format!("webhook {}", webhook.name),
+                channel,
+                &webhook.environments,
+                hears,
+            ));
         }
     }
     if let Some(incidents) = &telling.incidents {

@@ -27,13 +27,15 @@
 //!
 //! # Beside the loop
 //! [`enrich`] completes what CI reported by what GitHub knows, [`strays`] stops cloud deployments that surface after
-//! their operation was closed. [`Outbox`] tells people, apart from all of it.
+//! their operation was closed. [`monitors`] is a loop of its own: suites that run on a schedule. [`Outbox`] is another:
+//! it tells people.
 
 mod attend;
 mod budget;
 mod calls;
 mod enrich;
 mod lease;
+mod monitors;
 mod observe;
 mod outbox;
 mod reconcile;
@@ -41,6 +43,7 @@ mod record;
 mod seen;
 mod strays;
 
+pub use monitors::{MonitorOptions, Monitors};
 pub use outbox::{Channels, HealthTable, Hears, Outbox, OutboxOptions, Routed};
 pub use reconcile::Reconciler;
 

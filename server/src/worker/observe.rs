@@ -294,6 +294,8 @@ fn target_facts(target: &Target) -> TargetFacts {
         traffic: target.traffic.clone(),
         engine: target.engine.clone(),
         deadline_seconds: target.deadline_seconds,
+        health: target.health.clone(),
+        verify: target.verify.clone(),
     }
 }
 

@@ -43,6 +43,10 @@ pub struct Retention {
     pub news_millis: i64,
     /// Past their expiry, because others' clocks differ.
     pub tokens_millis: i64,
+    /// Runs of monitors.
+    pub monitors_millis: i64,
+    /// After this, one passing and one failing run an hour are enough, and those that changed something.
+    pub monitors_dense_millis: i64,
 }
 
 impl Default for Retention {
@@ -53,6 +57,8 @@ impl Default for Retention {
             idempotency_millis: DAY,
             news_millis: 30 * DAY,
             tokens_millis: HOUR,
+            monitors_millis: 90 * DAY,
+            monitors_dense_millis: 2 * DAY,
         }
     }
 }
@@ -333,6 +339,11 @@ impl Db {
                 "DELETE FROM runs WHERE received_at <= $1",
                 now.plus_millis(-keep.news_millis),
             ),
+            (
+                "DELETE FROM monitor_runs WHERE began_at <= $1",
+                now.plus_millis(-keep.monitors_millis),
+            ),
+            (crate::monitors::THIN, now.plus_millis(-keep.monitors_dense_millis)),
         ] {
             gone += tx.forget(delete, before).await?;
         }

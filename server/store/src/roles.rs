@@ -12,7 +12,8 @@ use sqlx::AssertSqlSafe;
 
 /// Rows come and go.
 const CHANGED: &str = "releases, gates, deployments, deployment_people, lanes, work, people, sessions, oauth_states, \
-    used_tokens, webhook_deliveries, idempotency, pushes, runs, outbox, outbox_deliveries";
+    used_tokens, webhook_deliveries, idempotency, pushes, runs, monitors, monitor_runs, \
+    outbox, outbox_deliveries";
 /// Rows come and stay.
 const APPENDED: &str = "audit, audit_texts, configurations";
 

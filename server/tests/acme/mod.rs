@@ -266,6 +266,7 @@ pub(crate) fn catalog() -> Catalog {
             grant(Role::Deployer, "platform"),
             grant(Role::Approver, "release-approvers"),
         ],
+        smoke_allow: Vec::new(),
     }
 }
 
@@ -286,5 +287,8 @@ fn target(environment: EnvironmentName, policy: Policy) -> Target {
         traffic: TrafficPlan::AllAtOnce,
         policy,
         deadline_seconds: 1_800,
+        health: None,
+        verify: None,
+        monitor: None,
     }
 }

@@ -13,5 +13,6 @@ mod broken;
 mod exactly_once;
 mod in_flight;
 mod lane;
+mod monitoring;
 mod rolling_back;
 mod story;

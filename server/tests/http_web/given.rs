@@ -26,6 +26,7 @@ fn revision(deployment: &Deployment) -> Revision {
         policy: policy().version(),
         gates: Vec::new(),
         rollback_target: "none".to_owned(),
+        verification: "none".to_owned(),
     }
 }
 

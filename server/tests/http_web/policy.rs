@@ -34,11 +34,18 @@ fn source(folder: &Path, text: &mut Vec<(String, String)>) {
 /// `.describe_services()` of a client of ECS: `ecs:DescribeServices`.
 fn called() -> BTreeSet<String> {
     let mut files = Vec::new();
-    source(&root().join("server/adapters/src/aws"), &mut files);
+    for folder in ["server/adapters/src/aws", "server/adapters/src/metrics"] {
+        source(&root().join(folder), &mut files);
+    }
     let mut called = BTreeSet::new();
     for (_, text) in &files {
         let joined: String = text.split_whitespace().collect();
-        for (client, service) in [("codedeploy", "codedeploy"), ("ecs", "ecs"), ("ecr", "ecr")] {
+        for (client, service) in [
+            ("cloudwatch", "cloudwatch"),
+            ("codedeploy", "codedeploy"),
+            ("ecs", "ecs"),
+            ("ecr", "ecr"),
+        ] {
             for part in joined.split(&format!(".{client}.")).skip(1) {
                 let name: String = part
                     .chars()

@@ -9,6 +9,7 @@ use std::{path::Path, process::Stdio, time::Duration};
 use tokio::process::{Child, Command};
 
 const AWS_SECRET: &str = "canary-aws-secret-key";
+const PROMETHEUS_TOKEN: &str = "canary-prometheus-token";
 const DATABASE_PASSWORD: &str = "canary-database-password";
 
 fn secret_key() -> String {
@@ -80,6 +81,7 @@ async fn serve(world: &World, folder: &Path, log: &Path) -> Child {
         .env("TIDEGATE_GITHUB_CLIENT_SECRET", CLIENT_SECRET)
         .env("TIDEGATE_GITHUB_WEBHOOK_SECRET", WEBHOOK_SECRET)
         .env("TIDEGATE_GITHUB_TOKEN", SERVICE_TOKEN)
+        .env("TIDEGATE_PROMETHEUS_TOKEN", PROMETHEUS_TOKEN)
         .env("AWS_ENDPOINT_URL", world.sandbox.aws_url())
         .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
         .env("AWS_SECRET_ACCESS_KEY", AWS_SECRET)
@@ -228,6 +230,7 @@ async fn r33_no_secret_is_in_a_log_a_page_an_answer_or_the_database(#[case] base
         CLIENT_SECRET,
         WEBHOOK_SECRET,
         SERVICE_TOKEN,
+        PROMETHEUS_TOKEN,
         AWS_SECRET,
         DATABASE_PASSWORD,
         "gho_",

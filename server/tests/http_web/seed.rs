@@ -37,6 +37,9 @@ pub(crate) fn catalog() -> Catalog {
             ..Policy::default()
         },
         deadline_seconds: 3600,
+        health: None,
+        verify: None,
+        monitor: None,
     };
     let grant = |role, slug| RoleGrant { role, team: team(slug) };
     Catalog {
@@ -79,6 +82,7 @@ pub(crate) fn catalog() -> Catalog {
             grant(Role::Auditor, "developers"),
             grant(Role::Admin, "admins"),
         ],
+        smoke_allow: Vec::new(),
     }
 }
 

@@ -98,6 +98,8 @@ pub(crate) fn facts() -> Facts {
             traffic: TrafficPlan::AllAtOnce,
             engine: engine(),
             deadline_seconds: 3600,
+            health: None,
+            verify: None,
         }),
         gates: Vec::new(),
         involved: Involved {

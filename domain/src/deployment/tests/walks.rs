@@ -182,6 +182,8 @@ impl Scene {
                 traffic: TrafficPlan::AllAtOnce,
                 engine: engine(),
                 deadline_seconds: 3 * 3600,
+                health: None,
+                verify: None,
             }),
             gates: vec![GateStatus { gate, result }],
             involved: involved(),
@@ -398,6 +400,8 @@ fn any_move(deployment: &Deployment, scene: &Scene, policy: &Policy, number: u8,
         traffic: TrafficPlan::AllAtOnce,
         engine: engine(),
         deadline_seconds: 3600,
+        health: None,
+        verify: None,
     };
     let preparation = Preparation {
         hash: format!("hash-{}", scene.hash),

@@ -54,6 +54,8 @@ impl Player<'_> {
                 traffic: target.traffic.clone(),
                 engine: target.engine.clone(),
                 deadline_seconds: target.deadline_seconds,
+                health: target.health.clone(),
+                verify: target.verify.clone(),
             }),
             gates: gate::statuses(&policy.gates, reports),
             involved: self.involved(deployment)?,

@@ -42,6 +42,9 @@ pub(crate) struct Call {
     pub service: Option<Service>,
     pub operation: String,
     pub request: Value,
+    /// Of a binary protocol: the body as it came, in base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_bytes: Option<String>,
     /// As the SDK numbers the tries of one call (`amz-sdk-request`), from 1.
     pub attempt: Option<u32>,
     /// The same for all tries of one call (`amz-sdk-invocation-id`).
@@ -57,6 +60,11 @@ pub(crate) struct Call {
     pub request_body: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_body: Option<String>,
+    /// Method, URI and body, and the headers and body of the answer, of protocols that use all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wire: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_bytes: Option<String>,
     /// Whether the control API had a hand in the wording of the answer, so that it may say what
     /// the real service never does.
     pub forged: bool,
@@ -123,6 +131,7 @@ impl CallLog {
             service,
             operation: operation.to_owned(),
             request,
+            request_bytes: None,
             attempt: text("amz-sdk-request").and_then(|value| {
                 value
                     .split(';')
@@ -136,6 +145,8 @@ impl CallLog {
             response: None,
             request_body: None,
             response_body: None,
+            wire: None,
+            response_bytes: None,
             forged: false,
             faults: Vec::new(),
         });

@@ -12,16 +12,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Aws,
+    Aws, api_gateway,
     calls::Call,
     codedeploy::{
+        config::Platform,
         ending,
-        model::{EVENTS, Group, PlannedFailure},
+        model::{Group, PlannedFailure, events_of},
     },
     control_services,
     faults::{Fault, Placed},
+    lambda,
     model::{Account, Timings},
-    protocol::plain,
+    protocol::{Service, plain},
     seed::{self, MoveTag, Push, Seed},
 };
 use crate::control::Refused;
@@ -39,6 +41,9 @@ pub(crate) fn router(aws: Aws) -> Router {
         .route("/aws/groups/{group}/fail-next", post(fail_next))
         .route("/aws/alarms/{group}/trigger", post(trigger_alarms))
         .route("/aws/alarms/{group}/clear", post(clear_alarms))
+        .merge(lambda::control::router())
+        .merge(api_gateway::control::router())
+        .merge(super::cloudwatch::control::router())
         .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
         .route("/faults/{id}", get(get_fault).delete(delete_fault))
         .route("/faults/{id}/release", post(release_fault))
@@ -74,11 +79,14 @@ async fn move_tag(State(aws): State<Aws>, Json(asked): Json<MoveTag>) -> Result<
 
 #[derive(Debug, Deserialize)]
 struct CallsQuery {
+    service: Option<Service>,
     operation: Option<String>,
 }
 
 async fn calls(State(aws): State<Aws>, Query(query): Query<CallsQuery>) -> Json<Vec<Call>> {
-    Json(aws.calls.list(query.operation.as_deref()))
+    let mut calls = aws.calls.list(query.operation.as_deref());
+    calls.retain(|call| query.service.is_none() || call.service == query.service);
+    Json(calls)
 }
 
 async fn clear_calls(State(aws): State<Aws>) -> StatusCode {
@@ -97,12 +105,13 @@ struct Failure {
 }
 
 impl Failure {
-    fn plan(self) -> Result<PlannedFailure, Refused> {
-        if !EVENTS.contains(&self.event.as_str()) {
+    fn plan(self, platform: Platform) -> Result<PlannedFailure, Refused> {
+        let events = events_of(platform);
+        if !events.contains(&self.event.as_str()) {
             return Err(Refused::bad(format!(
                 "no lifecycle event `{}`; there are {}",
                 self.event,
-                EVENTS.join(", ")
+                events.join(", ")
             )));
         }
         Ok(PlannedFailure {
@@ -118,15 +127,18 @@ async fn fail_deployment(
     Path(id): Path<String>,
     Json(failure): Json<Failure>,
 ) -> Result<Json<Value>, Refused> {
-    let planned = failure.plan()?;
     let mut account = aws.account();
     let deployment = account
         .deployment_mut(&id)
         .ok_or_else(|| Refused::unknown(format!("no deployment `{id}`")))?;
+    let planned = failure.plan(deployment.platform())?;
     if deployment.status.is_final() {
         return Err(Refused::bad(format!("deployment `{id}` has ended")));
     }
-    let position = EVENTS.iter().position(|event| *event == planned.event);
+    let position = deployment
+        .event_names()
+        .iter()
+        .position(|event| *event == planned.event);
     if position.is_some_and(|event| deployment.events[event].ended.is_some()) {
         return Err(Refused::bad(format!("{} of `{id}` is over", planned.event)));
     }
@@ -183,9 +195,9 @@ async fn fail_next(
     Query(query): Query<GroupQuery>,
     Json(failure): Json<Failure>,
 ) -> Result<Json<Value>, Refused> {
-    let planned = failure.plan()?;
     let mut account = aws.account();
     let index = find_group(&account, &group, &query)?;
+    let planned = failure.plan(account.groups[index].platform)?;
     account.groups[index].planned.push(planned);
     Ok(Json(json!({})))
 }

@@ -11,11 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Aws,
-    ecs::{
-        deployments::{configuration::STAGES, run::heed_alarms},
-        model::Sick,
-    },
-    model::At,
+    ecs::{deployments::configuration::STAGES, model::Sick},
     protocol::plain,
     seed_services,
 };
@@ -27,7 +23,6 @@ pub(crate) fn router(aws: Aws) -> Router {
         .route("/aws/services/{cluster}/{service}", get(show_service))
         .route("/aws/services/{cluster}/{service}/fail-hook", post(fail_hook))
         .route("/aws/task-definitions/{definition}/sick", post(fall_sick))
-        .route("/aws/alarms", post(set_alarm))
         .with_state(aws)
 }
 
@@ -92,35 +87,4 @@ async fn fall_sick(
 ) -> Result<Json<Value>, Refused> {
     seed_services::fall_sick(&mut aws.account(), &definition, illness.how).map_err(Refused::unknown)?;
     Ok(Json(json!({})))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AlarmState {
-    name: String,
-    state: AlarmValue,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-enum AlarmValue {
-    Alarm,
-    Ok,
-}
-
-/// Puts an alarm into a state; deployments by ECS that heed it fail. Those of CodeDeploy are
-/// stopped by `/aws/alarms/{group}/trigger`.
-async fn set_alarm(State(aws): State<Aws>, Json(asked): Json<AlarmState>) -> Json<Value> {
-    let now = aws.clock.now();
-    let mut account = aws.account();
-    match asked.state {
-        AlarmValue::Alarm => {
-            account.alarms.insert(asked.name);
-            heed_alarms(&mut account, At(now));
-        }
-        AlarmValue::Ok => {
-            account.alarms.remove(&asked.name);
-        }
-    }
-    Json(json!({}))
 }

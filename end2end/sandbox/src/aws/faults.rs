@@ -6,10 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::protocol::Service;
+
 /// The body of `POST /faults`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Asked")]
 pub(crate) struct Fault {
+    /// The service, where two have an operation of the same name; none: every service.
+    pub service: Option<Service>,
     /// Name of the operation; none: every operation.
     pub operation: Option<String>,
     /// Name of the application that the request is about.
@@ -28,6 +32,7 @@ pub(crate) struct Fault {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
+    service: Option<Service>,
     operation: Option<String>,
     application: Option<String>,
     group: Option<String>,
@@ -74,6 +79,7 @@ impl TryFrom<Asked> for Fault {
             }
         };
         Ok(Self {
+            service: asked.service,
             operation: asked.operation,
             application: asked.application,
             group: asked.group,
@@ -145,6 +151,7 @@ pub(crate) struct Placed {
 /// What a request is about, as far as it says.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct About {
+    pub service: Option<Service>,
     pub application: Option<String>,
     pub group: Option<String>,
 }
@@ -237,6 +244,7 @@ impl Faults {
         for each in self.placed().iter_mut() {
             let fault = &each.fault;
             let matches = fault.operation.as_deref().is_none_or(|name| name == operation)
+                && (fault.service.is_none() || fault.service == about.service)
                 && (fault.application.is_none() || fault.application == about.application)
                 && (fault.group.is_none() || fault.group == about.group)
                 && *each.gate.borrow() == Gate::Closed;

@@ -1,10 +1,14 @@
-//! AWS: CodeDeploy, ECS, ECR and Elastic Load Balancing behind one endpoint, as the SDKs are pointed at one.
+//! AWS: CodeDeploy, ECS, ECR, Elastic Load Balancing, Lambda, API Gateway and CloudWatch behind one endpoint, as the SDKs
+//! are pointed at one.
 //!
 //! A request is recognised by its protocol, logged, struck by a fault if one is in place,
 //! and performed on the account at the present virtual time. It is performed in a task of
 //! its own: as in the real service, a client that gives up does not undo it.
 
+mod api_gateway;
 mod calls;
+mod cbor;
+mod cloudwatch;
 mod codedeploy;
 mod control;
 mod control_services;
@@ -12,9 +16,11 @@ mod ecr;
 mod ecs;
 mod elbv2;
 mod faults;
+mod lambda;
 mod model;
 mod protocol;
 mod query;
+mod rest_json;
 mod seed;
 mod seed_elb;
 mod seed_services;
@@ -32,13 +38,14 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use jiff::SignedDuration;
 use serde_json::Value;
 
 use self::{
     calls::{CallLog, Outcome},
-    faults::{Faults, Hit, Kind, When},
+    faults::{About, Faults, Hit, Kind, When},
     model::{Account, At},
     protocol::{AwsError, PROTOCOLS, Protocol, Service, Target, plain, without_nulls},
 };
@@ -86,6 +93,7 @@ impl Aws {
     /// The account as it stands now.
     fn account(&self) -> MutexGuard<'_, Account> {
         let mut account = self.account.lock().unwrap_or_else(PoisonError::into_inner);
+        lambda::settle(&mut account, self.clock.now());
         codedeploy::life::advance(&mut account, self.clock.now());
         ecs::advance(&mut account, self.clock.now());
         account
@@ -100,6 +108,10 @@ impl Aws {
             Some(Service::Ecs) => ecs::call(&mut account, now, &target.operation, body),
             Some(Service::Ecr) => ecr::call(&account, &target.operation, body),
             Some(Service::ElbV2) => elbv2::call(&mut account, &target.operation, body),
+            Some(Service::Lambda) => lambda::call(&mut account, now, &target.operation, body),
+            Some(Service::ApiGateway) => api_gateway::rest::call(&mut account, now, &target.operation, body),
+            Some(Service::ApiGatewayV2) => api_gateway::v2::call(&mut account, now, &target.operation, body),
+            Some(Service::CloudWatch) => cloudwatch::call(&account, now, &target.operation, body),
             None => Err(AwsError::unknown_operation()),
         };
         let answer = answer.map(without_nulls);
@@ -114,7 +126,10 @@ impl Aws {
 
     /// Takes a request through its faults to its reply.
     async fn handle(&self, number: u64, target: &Target, body: Value) -> Reply {
-        let about = codedeploy::about(&self.account(), &body);
+        let about = About {
+            service: target.service,
+            ..codedeploy::about(&self.account(), &body)
+        };
         let hits = self.faults.strike(&target.operation, &about);
         self.calls.update(number, |call| {
             call.faults = hits.iter().map(|hit| hit.id.clone()).collect()
@@ -229,7 +244,7 @@ async fn process(
     head: Parts,
     body: Bytes,
 ) -> Option<(StatusCode, HeaderMap, Bytes)> {
-    let decoded = protocol.decode(&head.headers, &body);
+    let decoded = protocol.read(&head, &body);
     let shown = decoded
         .clone()
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
@@ -245,19 +260,36 @@ async fn process(
         let text = String::from_utf8_lossy(&body).into_owned();
         aws.calls.update(number, |call| call.request_body = Some(text));
     }
+    if protocol.is_binary() {
+        aws.calls
+            .update(number, |call| call.request_bytes = Some(STANDARD.encode(&body)));
+    }
     let signed = head.headers.contains_key(header::AUTHORIZATION);
+    if protocol.keeps_wire() {
+        aws.calls
+            .update(number, |call| call.wire = Some(rest_json::exchange(&head, &body, None)));
+    }
     let reply = match decoded {
         _ if !signed => Reply::Answer(Err(AwsError::missing_authentication())),
         Err(error) => Reply::Answer(Err(error)),
-        Ok(body) => aws.handle(number, &target, body).await,
+        Ok(input) => aws.handle(number, &target, input).await,
     };
     match reply {
         Reply::Answer(answer) => {
-            let answer = answer.map_err(|error| protocol.rename(error));
-            let wire = protocol.encode_for(&target.operation, &answer);
+            let answer = answer.map_err(|error| protocol.dialect(&target, error));
+            let wire = protocol.write(&target, &answer);
             if protocol.records_bodies() {
                 let text = String::from_utf8_lossy(&wire.body).into_owned();
                 aws.calls.update(number, |call| call.response_body = Some(text));
+            }
+            if protocol.keeps_wire() {
+                aws.calls.update(number, |call| {
+                    call.wire = Some(rest_json::exchange(&head, &body, Some(&wire)))
+                });
+            }
+            if protocol.is_binary() {
+                let bytes = STANDARD.encode(&wire.body);
+                aws.calls.update(number, |call| call.response_bytes = Some(bytes));
             }
             aws.calls.answered(number, wire.status.as_u16(), &answer.map(plain));
             Some((wire.status, wire.headers, wire.body))

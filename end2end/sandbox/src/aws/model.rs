@@ -9,12 +9,14 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{
+    api_gateway::model::Api,
     codedeploy::{
-        config::DeploymentConfig,
+        config::{DeploymentConfig, Platform},
         model::{Deployment, Group},
     },
     ecs::model::{Controller, Managed, Sick},
     elbv2::model::LoadBalancing,
+    lambda::model::Function,
 };
 
 /// Everything the account holds. Deployments are kept in the order of their creation.
@@ -32,6 +34,9 @@ pub(crate) struct Account {
     /// By family; revision n is at index n - 1.
     pub task_definitions: BTreeMap<String, Vec<TaskDefinition>>,
     pub repositories: BTreeMap<String, Repository>,
+    pub functions: BTreeMap<String, Function>,
+    /// APIs of both versions of API Gateway, by their ids.
+    pub apis: BTreeMap<String, Api>,
     pub applications: BTreeMap<String, Application>,
     pub groups: Vec<Group>,
     pub configs: BTreeMap<String, DeploymentConfig>,
@@ -41,6 +46,7 @@ pub(crate) struct Account {
     pub load_balancing: LoadBalancing,
     /// What is wrong with the tasks of a task definition, by its ARN.
     pub sick: BTreeMap<String, Sick>,
+    pub cloudwatch: super::cloudwatch::CloudWatch,
     /// Times between two steps of a deployment, in virtual seconds.
     pub timings: Timings,
 }
@@ -70,6 +76,12 @@ pub(crate) struct Timings {
     pub task_health: f64,
     /// Each lifecycle stage of a deployment by ECS, besides what happens in it.
     pub stage: f64,
+    /// From UpdateFunctionCode to the end of the update.
+    pub function_update: f64,
+    /// For which a new version of a function is pending.
+    pub function_publish: f64,
+    /// For which a new deployment of an HTTP or WebSocket API is pending.
+    pub api_deployment: f64,
 }
 
 impl Default for Timings {
@@ -87,6 +99,9 @@ impl Default for Timings {
             task_start: 30.0,
             task_health: 30.0,
             stage: 1.0,
+            function_update: 5.0,
+            function_publish: 1.0,
+            api_deployment: 1.0,
         }
     }
 }
@@ -169,6 +184,7 @@ pub(crate) struct Application {
     pub id: String,
     pub name: String,
     pub created: At,
+    pub platform: Platform,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -212,6 +228,8 @@ impl Account {
             services: Vec::new(),
             task_definitions: BTreeMap::new(),
             repositories: BTreeMap::new(),
+            functions: BTreeMap::new(),
+            apis: BTreeMap::new(),
             applications: BTreeMap::new(),
             groups: Vec::new(),
             configs: DeploymentConfig::predefined(),
@@ -219,12 +237,13 @@ impl Account {
             alarms: BTreeSet::new(),
             load_balancing: LoadBalancing::default(),
             sick: BTreeMap::new(),
+            cloudwatch: super::cloudwatch::CloudWatch::default(),
             timings: Timings::default(),
         }
     }
 
     /// Bytes that no other identifier of this run shares.
-    fn fresh(&mut self) -> [u8; 32] {
+    pub(crate) fn fresh(&mut self) -> [u8; 32] {
         self.counter += 1;
         Sha256::digest(format!("{}/{}", self.salt, self.counter)).into()
     }

@@ -5,6 +5,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::rest_json::RestJson;
+
 /// One AWS protocol: recognises its requests, reads and writes their bodies.
 pub(crate) trait Protocol: std::fmt::Debug + Sync {
     /// As botocore's service models call it.
@@ -19,23 +21,36 @@ pub(crate) trait Protocol: std::fmt::Debug + Sync {
     fn decode(&self, headers: &HeaderMap, body: &Bytes) -> Result<Value, AwsError>;
     /// Writes an answer; each time in it is marked by [`epoch`], for the protocol to write in its own way.
     fn encode(&self, answer: &Result<Value, AwsError>) -> Wire;
-    /// The same for a protocol whose answers name the operation.
-    fn encode_for(&self, _: &str, answer: &Result<Value, AwsError>) -> Wire {
-        self.encode(answer)
-    }
-    /// An error that any service may answer with, under the name that it has in this protocol.
-    fn rename(&self, error: AwsError) -> AwsError {
-        error
+    /// Whether its bodies say more than the JSON values made of them: then the log keeps the bytes as well.
+    fn is_binary(&self) -> bool {
+        false
     }
     /// Whether a record holds the bodies as they were on the wire, for there to be more in them
     /// than what was understood.
     fn records_bodies(&self) -> bool {
         false
     }
+    /// Reads a whole request, where its URI is part of its input.
+    fn read(&self, head: &Parts, body: &Bytes) -> Result<Value, AwsError> {
+        self.decode(&head.headers, body)
+    }
+    /// Writes an answer, where its form depends on the operation.
+    fn write(&self, _: &Target, answer: &Result<Value, AwsError>) -> Wire {
+        self.encode(answer)
+    }
+    /// The name and status that the service gives an error which every service has.
+    fn dialect(&self, _: &Target, error: AwsError) -> AwsError {
+        error
+    }
+    /// Whether the log also keeps the exchange as it was on the wire, for its URI and headers to be checked.
+    fn keeps_wire(&self) -> bool {
+        false
+    }
 }
 
 /// Every protocol spoken here. A request belongs to the first that recognises it.
-pub(crate) static PROTOCOLS: &[&dyn Protocol] = &[&AwsJson11, &super::query::AwsQuery];
+pub(crate) static PROTOCOLS: &[&dyn Protocol] =
+    &[&AwsJson11, &super::query::AwsQuery, &super::cbor::RpcV2Cbor, &RestJson];
 
 /// The AWS services that answer here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -45,6 +60,10 @@ pub(crate) enum Service {
     Ecs,
     Ecr,
     ElbV2,
+    Lambda,
+    ApiGateway,
+    ApiGatewayV2,
+    CloudWatch,
 }
 
 /// What a request asks for.
@@ -205,6 +224,16 @@ pub(crate) fn seconds(time: jiff::Timestamp) -> f64 {
 /// A time in an answer, marked as one: a number would not tell it from any other.
 pub(crate) fn epoch(time: jiff::Timestamp) -> Value {
     json!({ TIME: seconds(time) })
+}
+
+/// The seconds of a time that [`epoch`] has marked, or `None` for any other object.
+pub(crate) fn marked_seconds(members: &serde_json::Map<String, Value>) -> Option<f64> {
+    members.get(TIME)?.as_f64()
+}
+
+/// The seconds since 1970 of a value that is marked as a time.
+pub(crate) fn time_of(value: &Value) -> Option<f64> {
+    value.get(TIME)?.as_f64()
 }
 
 /// The value with its times as the JSON protocols and the log write them: seconds since 1970.

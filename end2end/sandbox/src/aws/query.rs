@@ -59,48 +59,14 @@ impl Protocol for AwsQuery {
     }
 
     fn encode(&self, answer: &Result<Value, AwsError>) -> Wire {
-        self.encode_for("", answer)
+        document("", answer)
     }
 
-    fn encode_for(&self, operation: &str, answer: &Result<Value, AwsError>) -> Wire {
-        let id = uuid::Uuid::now_v7().to_string();
-        let mut text = String::new();
-        let status = match answer {
-            Ok(value) => {
-                text.push_str(&format!("<{operation}Response xmlns=\"{NAMESPACE}\">"));
-                element(&mut text, &format!("{operation}Result"), value);
-                let metadata = json!({ "RequestId": id });
-                element(&mut text, "ResponseMetadata", &metadata);
-                text.push_str(&format!("</{operation}Response>"));
-                StatusCode::OK
-            }
-            Err(error) => {
-                text.push_str(&format!("<ErrorResponse xmlns=\"{NAMESPACE}\">"));
-                let sender = if error.status.is_server_error() {
-                    "Receiver"
-                } else {
-                    "Sender"
-                };
-                let what = json!({ "Type": sender, "Code": error.code, "Message": error.message });
-                element(&mut text, "Error", &what);
-                element(&mut text, "RequestId", &json!(id));
-                text.push_str("</ErrorResponse>");
-                error.status
-            }
-        };
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
-        if let Ok(id) = HeaderValue::from_str(&id) {
-            headers.insert("x-amzn-requestid", id);
-        }
-        Wire {
-            status,
-            headers,
-            body: Bytes::from(text),
-        }
+    fn write(&self, target: &Target, answer: &Result<Value, AwsError>) -> Wire {
+        document(&target.operation, answer)
     }
 
-    fn rename(&self, error: AwsError) -> AwsError {
+    fn dialect(&self, _: &Target, error: AwsError) -> AwsError {
         let (status, code) = match error.code.as_str() {
             "ThrottlingException" => (StatusCode::BAD_REQUEST, "Throttling"),
             "MissingAuthenticationTokenException" => (StatusCode::FORBIDDEN, "MissingAuthenticationToken"),
@@ -116,6 +82,45 @@ impl Protocol for AwsQuery {
 
     fn records_bodies(&self) -> bool {
         true
+    }
+}
+
+/// The answer to an operation, which its elements are named after.
+fn document(operation: &str, answer: &Result<Value, AwsError>) -> Wire {
+    let id = uuid::Uuid::now_v7().to_string();
+    let mut text = String::new();
+    let status = match answer {
+        Ok(value) => {
+            text.push_str(&format!("<{operation}Response xmlns=\"{NAMESPACE}\">"));
+            element(&mut text, &format!("{operation}Result"), value);
+            let metadata = json!({ "RequestId": id });
+            element(&mut text, "ResponseMetadata", &metadata);
+            text.push_str(&format!("</{operation}Response>"));
+            StatusCode::OK
+        }
+        Err(error) => {
+            text.push_str(&format!("<ErrorResponse xmlns=\"{NAMESPACE}\">"));
+            let sender = if error.status.is_server_error() {
+                "Receiver"
+            } else {
+                "Sender"
+            };
+            let what = json!({ "Type": sender, "Code": error.code, "Message": error.message });
+            element(&mut text, "Error", &what);
+            element(&mut text, "RequestId", &json!(id));
+            text.push_str("</ErrorResponse>");
+            error.status
+        }
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert("x-amzn-requestid", id);
+    }
+    Wire {
+        status,
+        headers,
+        body: Bytes::from(text),
     }
 }
 
@@ -258,7 +263,7 @@ mod tests {
     fn an_answer_is_xml_in_the_namespace_of_its_service() {
         let made = "2026-03-02T09:00:00.5Z".parse().unwrap();
         let answer = json!({ "Names": ["a<b"], "At": super::super::protocol::epoch(made), "None": [] });
-        let wire = AwsQuery.encode_for("Describe", &Ok(answer));
+        let wire = document("Describe", &Ok(answer));
         let text = std::str::from_utf8(&wire.body).unwrap();
         let start = "<DescribeResponse xmlns=\"http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/\">\
                      <DescribeResult><At>2026-03-02T09:00:00.500Z</At><Names><member>a&lt;b</member></Names>\

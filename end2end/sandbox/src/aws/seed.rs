@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
+    api_gateway::{self, seed::SeedApi},
     codedeploy::{
         config::{DeploymentConfig, Platform, Routing},
         model::{Alarm, Alarms, AutoRollback, Group, RollbackEvent},
@@ -16,6 +17,7 @@ use super::{
         self,
         model::{Controller, Sick},
     },
+    lambda::{self, seed::SeedFunction},
     model::{
         Account, Application, At, EcsService, Finding, Image, Repository, TaskSet, TaskSetStatus, Timings, digest,
     },
@@ -38,8 +40,13 @@ pub(crate) struct Seed {
     services: Vec<SeedService>,
     /// Task definitions whose tasks are ill, and how.
     sick: BTreeMap<String, Sick>,
+    functions: Vec<SeedFunction>,
+    apis: Vec<SeedApi>,
     deployment_configs: Vec<SeedConfig>,
     applications: Vec<SeedApplication>,
+    /// As `POST /aws/metrics` and `POST /aws/alarms` take them.
+    metrics: Vec<super::cloudwatch::PutMetric>,
+    alarms: Vec<super::cloudwatch::PutAlarm>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -105,6 +112,8 @@ pub(super) struct SeedService {
 #[serde(deny_unknown_fields)]
 struct SeedConfig {
     name: String,
+    #[serde(default)]
+    platform: Platform,
     routing: Routing,
 }
 
@@ -112,6 +121,9 @@ struct SeedConfig {
 #[serde(deny_unknown_fields)]
 struct SeedApplication {
     name: String,
+    /// `ECS` (as if left out) or `Lambda`.
+    #[serde(default)]
+    platform: Platform,
     #[serde(default)]
     groups: Vec<SeedGroup>,
 }
@@ -120,10 +132,11 @@ struct SeedApplication {
 #[serde(deny_unknown_fields)]
 struct SeedGroup {
     name: String,
-    cluster: String,
-    service: String,
-    #[serde(default = "all_at_once")]
-    config: String,
+    /// The service in its cluster; of ECS only.
+    cluster: Option<String>,
+    service: Option<String>,
+    /// All at once, if left out.
+    config: Option<String>,
     /// `true` means all three events; a list names them; left out means none.
     #[serde(default)]
     auto_rollback: Switch,
@@ -162,10 +175,6 @@ fn two() -> i64 {
     2
 }
 
-fn all_at_once() -> String {
-    "CodeDeployDefault.ECSAllAtOnce".into()
-}
-
 /// Puts all of it into the account, or says which part makes no sense.
 pub(crate) fn apply(account: &mut Account, now: Timestamp, seed: Seed) -> Result<(), String> {
     if let Some(id) = seed.account_id {
@@ -200,17 +209,29 @@ pub(crate) fn apply(account: &mut Account, now: Timestamp, seed: Seed) -> Result
     for (definition, sick) in seed.sick {
         seed_services::fall_sick(account, &definition, Some(sick))?;
     }
+    for function in seed.functions {
+        lambda::seed::add(account, now, function)?;
+    }
+    for api in seed.apis {
+        api_gateway::seed::add(account, now, api)?;
+    }
     for config in seed.deployment_configs {
         account.configs.insert(
             config.name,
             DeploymentConfig {
-                platform: Platform::Ecs,
+                platform: config.platform,
                 routing: config.routing,
             },
         );
     }
     for application in seed.applications {
         add_application(account, now, application)?;
+    }
+    for metric in seed.metrics {
+        metric.apply(&mut account.cloudwatch.metrics, now)?;
+    }
+    for alarm in seed.alarms {
+        alarm.apply(account, now);
     }
     Ok(())
 }
@@ -293,7 +314,7 @@ pub(crate) fn move_tag_as_asked(account: &mut Account, asked: &MoveTag) -> Resul
     move_tag(repository, &asked.tag, asked.digest.as_deref())
 }
 
-fn ago(now: Timestamp, minutes: u32) -> Timestamp {
+pub(crate) fn ago(now: Timestamp, minutes: u32) -> Timestamp {
     now.saturating_sub(SignedDuration::from_mins(minutes.into()))
         .unwrap_or(now)
 }
@@ -383,21 +404,36 @@ fn add_application(account: &mut Account, now: Timestamp, seed: SeedApplication)
             id,
             name: seed.name.clone(),
             created: At(now),
+            platform: seed.platform,
         });
     for group in seed.groups {
         if account.group(&seed.name, &group.name).is_some() {
             continue;
         }
-        if account.service(&group.cluster, &group.service).is_none() {
-            return Err(format!(
-                "group `{}`: no service `{}` in cluster `{}`",
-                group.name, group.service, group.cluster
-            ));
+        let (cluster, service) = (group.cluster.unwrap_or_default(), group.service.unwrap_or_default());
+        match seed.platform {
+            Platform::Lambda if !cluster.is_empty() || !service.is_empty() => {
+                return Err(format!(
+                    "group `{}`: leave out `cluster` and `service`, its application is for Lambda",
+                    group.name
+                ));
+            }
+            Platform::Ecs if account.service(&cluster, &service).is_none() => {
+                return Err(format!(
+                    "group `{}`: no service `{service}` in cluster `{cluster}`",
+                    group.name
+                ));
+            }
+            _ => {}
         }
-        if !account.configs.contains_key(&group.config) {
+        let config = group
+            .config
+            .unwrap_or_else(|| format!("CodeDeployDefault.{}AllAtOnce", seed.platform.name()));
+        if account.configs.get(&config).map(|config| config.platform) != Some(seed.platform) {
             return Err(format!(
-                "group `{}`: no deployment configuration `{}`",
-                group.name, group.config
+                "group `{}`: no deployment configuration `{config}` for {}",
+                group.name,
+                seed.platform.name()
             ));
         }
         let events = match group.auto_rollback {
@@ -414,7 +450,8 @@ fn add_application(account: &mut Account, now: Timestamp, seed: SeedApplication)
             application: seed.name.clone(),
             name: group.name,
             id,
-            config: group.config,
+            config,
+            platform: seed.platform,
             auto_rollback: AutoRollback {
                 enabled: !events.is_empty(),
                 events,
@@ -424,8 +461,8 @@ fn add_application(account: &mut Account, now: Timestamp, seed: SeedApplication)
                 ignore_poll_alarm_failure: false,
                 alarms: group.alarms.into_iter().map(|name| Alarm { name }).collect(),
             },
-            cluster: group.cluster,
-            service: group.service,
+            cluster,
+            service,
             ready_wait_minutes: group.ready_wait_minutes,
             termination_wait_minutes: group.termination_wait_minutes,
             planned: Vec::new(),

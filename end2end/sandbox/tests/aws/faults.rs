@@ -321,7 +321,7 @@ async fn a_request_that_is_of_no_protocol_known_here_is_refused_and_noted() {
     let answer = account
         .http
         .post(format!(
-            "{}/service/GraniteServiceVersion20100801/operation/PutMetricData",
+            "{}/service/Coffee_20260101/operation/MakeCoffee",
             account.sandbox.aws_url()
         ))
         .header("smithy-protocol", "rpc-v2-cbor")
@@ -336,8 +336,5 @@ async fn a_request_that_is_of_no_protocol_known_here_is_refused_and_noted() {
         (&call["protocol"], &call["error"]),
         (&json!("unknown"), &json!("UnknownOperationException"))
     );
-    assert_eq!(
-        call["operation"],
-        "POST /service/GraniteServiceVersion20100801/operation/PutMetricData"
-    );
+    assert_eq!(call["operation"], "POST /service/Coffee_20260101/operation/MakeCoffee");
 }

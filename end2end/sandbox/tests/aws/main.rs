@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod account;
 #[cfg(test)]
+mod api_gateway;
+#[cfg(test)]
+mod cloudwatch;
+#[cfg(test)]
 mod control;
 #[cfg(test)]
 mod deployments;
@@ -13,9 +17,15 @@ mod faults;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
+mod lambda;
+#[cfg(test)]
+mod lambda_deployments;
+#[cfg(test)]
 mod load_balancing;
 #[cfg(test)]
 mod operations;
+#[cfg(test)]
+mod rest;
 #[cfg(test)]
 mod rolling;
 #[cfg(test)]

@@ -133,7 +133,7 @@ where
 }
 
 /// The failure of a read.
-pub(super) fn unread<E>(error: &SdkError<E, HttpResponse>) -> CallError
+pub(crate) fn unread<E>(error: &SdkError<E, HttpResponse>) -> CallError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
@@ -146,6 +146,9 @@ where
 {
     match error {
         SdkError::ServiceError(service) => {
+            if service.raw().status().is_success() {
+                return CallError::Unknown(format!("its answer cannot be read: {}", chain(service.err())));
+            }
             let status = service.raw().status().as_u16();
             answered(status, service.err().code(), service.err().message())
         }

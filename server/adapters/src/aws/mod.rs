@@ -4,7 +4,7 @@
 //! every call is one HTTP attempt (R10), and whoever calls decides about the next.
 
 mod appspec;
-mod call;
+pub(crate) mod call;
 mod ecr;
 mod ecs_codedeploy;
 mod task_definition;
@@ -48,6 +48,7 @@ pub struct Aws {
     codedeploy: aws_sdk_codedeploy::Client,
     ecs: aws_sdk_ecs::Client,
     ecr: aws_sdk_ecr::Client,
+    pub(crate) cloudwatch: aws_sdk_cloudwatch::Client,
 }
 
 impl Aws {
@@ -80,6 +81,7 @@ impl Aws {
             codedeploy: aws_sdk_codedeploy::Client::new(&config),
             ecs: aws_sdk_ecs::Client::new(&config),
             ecr: aws_sdk_ecr::Client::new(&config),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
         }
     }
 }

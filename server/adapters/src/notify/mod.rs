@@ -9,10 +9,12 @@ mod pagerduty;
 mod slack;
 #[cfg(test)]
 mod tests_given;
+mod webhook;
 
 pub use issue::{IncidentIssues, Targets};
 pub use pagerduty::{PagerDuty, PagerDutyChanges};
 pub use slack::Slack;
+pub use webhook::{InvalidSigningKey, SigningKey, Webhook};
 
 use crate::error::chain;
 use async_trait::async_trait;

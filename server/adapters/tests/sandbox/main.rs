@@ -4,5 +4,7 @@
 mod actions;
 mod engine;
 mod github;
+mod metrics;
 mod once;
+mod prometheus;
 mod world;

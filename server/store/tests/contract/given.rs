@@ -91,6 +91,7 @@ pub(crate) fn turned(deployment: &Deployment, name: StateName, at: i64) -> Deplo
         policy: "p".to_owned(),
         gates: Vec::new(),
         rollback_target: "none".to_owned(),
+        verification: "none".to_owned(),
     };
     let run = Run {
         revision: revision.clone(),

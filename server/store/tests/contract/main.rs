@@ -30,6 +30,7 @@ mod deployments;
 mod given;
 mod history;
 mod links;
+mod monitors;
 mod once;
 mod outbox;
 mod releases;

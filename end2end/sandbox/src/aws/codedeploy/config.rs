@@ -10,7 +10,7 @@ use crate::aws::{
     protocol::{AwsError, epoch, input, page},
 };
 
-/// How production traffic moves to the replacement task set.
+/// How production traffic moves to the replacement task set or the target version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Routing {
@@ -19,12 +19,23 @@ pub(crate) enum Routing {
     Linear { percent: u32, minutes: u32 },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Platform {
     Server,
     Lambda,
+    #[default]
     #[serde(rename = "ECS")]
     Ecs,
+}
+
+impl Platform {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Server => "Server",
+            Self::Lambda => "Lambda",
+            Self::Ecs => "ECS",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]

@@ -8,7 +8,7 @@ use super::{
     appspec,
     config::{self, Platform},
     ending, find_application, find_group, life,
-    model::{Alarms, AutoRollback, Creator, Deployment, Stage, Status},
+    model::{Alarms, AutoRollback, Creator, Deployment, Stage, Status, events_of},
 };
 use crate::aws::{
     model::{Account, At},
@@ -48,20 +48,23 @@ pub(crate) fn create(account: &mut Account, now: Timestamp, body: Value) -> Resu
             "An invalid fileExistsBehavior option was specified.",
         ));
     }
-    let app_spec = appspec::parse(wanted.revision.as_ref())?;
+    let app_spec = appspec::parse(group.platform, wanted.revision.as_ref())?;
     let config_name = wanted.deployment_config_name.unwrap_or_else(|| group.config.clone());
     let config = config::find(account, &config_name)?;
-    if config.platform != Platform::Ecs {
+    if config.platform != group.platform {
         return Err(AwsError::new(
             "InvalidDeploymentConfigNameException",
-            format!("Deployment configuration {config_name} is not for the ECS compute platform"),
+            format!(
+                "Deployment configuration {config_name} is not for the {} compute platform",
+                group.platform.name()
+            ),
         ));
     }
     let auto_rollback = match wanted.auto_rollback_configuration {
         None => group.auto_rollback.clone(),
         Some(configuration) => parse_auto_rollback(configuration)?,
     };
-    if account.service(&group.cluster, &group.service).is_none() {
+    if group.platform == Platform::Ecs && account.service(&group.cluster, &group.service).is_none() {
         return Err(AwsError::new(
             "InvalidECSServiceException",
             "The Amazon ECS service identifier is invalid.",
@@ -102,6 +105,8 @@ pub(crate) fn create(account: &mut Account, now: Timestamp, body: Value) -> Resu
         external_id: None,
         revision: wanted.revision.unwrap_or_default(),
         previous_revision,
+        events: life::pending_events(events_of(group.platform)),
+        target_weight: 0.0,
         app_spec,
         auto_rollback,
         alarms: wanted.override_alarm_configuration.clone().unwrap_or(group.alarms),
@@ -114,7 +119,6 @@ pub(crate) fn create(account: &mut Account, now: Timestamp, body: Value) -> Resu
         status: Status::Created,
         stage: Stage::Created,
         since: At(now),
-        events: life::pending_events(),
         error: None,
         rollback: None,
         original_task_set: None,

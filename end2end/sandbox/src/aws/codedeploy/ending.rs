@@ -5,10 +5,10 @@ use jiff::Timestamp;
 
 use super::{
     appspec,
-    config::Routing,
+    config::{Platform, Routing},
     life::{end, pending_events},
     model::{
-        AutoRollback, Creator, Deployment, EVENTS, ErrorInformation, EventStatus, INSTALL, PlannedFailure,
+        AppSpec, AutoRollback, Creator, Deployment, ErrorInformation, EventStatus, INSTALL, PlannedFailure,
         RollbackEvent, RollbackInfo, Stage, Status,
     },
     task_sets,
@@ -19,6 +19,8 @@ const ALARM_MESSAGE: &str = "One or more alarms have been activated according to
 const HOOK_MESSAGE: &str =
     "The deployment failed because one or more of the lifecycle event validation functions failed.";
 const INSTALL_MESSAGE: &str = "The deployment timed out while waiting for the replacement task set to become healthy. This time out period is 60 minutes.";
+const WEIGHTS_MESSAGE: &str =
+    "The deployment failed because the routing configuration of the Lambda function alias could not be updated.";
 
 /// Stops a deployment because of its alarms, at once.
 pub(crate) fn stop_on_alarm(account: &mut Account, index: usize, at: Timestamp) {
@@ -43,7 +45,10 @@ pub(super) fn fail_event(account: &mut Account, index: usize, at: Timestamp, eve
         .planned_failure
         .take()
         .and_then(|planned| planned.message);
-    let (code, message) = match EVENTS[event] {
+    let names = account.deployments[index].event_names();
+    let lambda = account.deployments[index].platform() == Platform::Lambda;
+    let (code, message) = match names[event] {
+        "AllowTraffic" if lambda => ("INVALID_LAMBDA_FUNCTION", WEIGHTS_MESSAGE),
         "Install" => ("TIMEOUT", INSTALL_MESSAGE),
         "AllowTestTraffic" | "AllowTraffic" => (
             "ELASTIC_LOAD_BALANCING_INVALID",
@@ -55,6 +60,12 @@ pub(super) fn fail_event(account: &mut Account, index: usize, at: Timestamp, eve
     fail(account, index, at, event, ErrorInformation { code, message });
 }
 
+/// The deployment cannot begin: none of its events takes place.
+pub(super) fn refuse_start(account: &mut Account, index: usize, at: Timestamp, error: ErrorInformation) {
+    // Nothing was shifted: there is nothing to roll back.
+    end_badly(account, index, at, Status::Failed, error, None, false);
+}
+
 /// ECS did not take the update.
 pub(super) fn refuse_update(account: &mut Account, index: usize, at: Timestamp, reason: &str) {
     let request = account.uuid();
@@ -64,7 +75,9 @@ pub(super) fn refuse_update(account: &mut Account, index: usize, at: Timestamp, 
             "The ECS service cannot be updated due to an unexpected error: {reason} (Service: AmazonECS; Status Code: 400; Error Code: InvalidParameterException; Request ID: {request}; Proxy: null). Check your ECS service status."
         ),
     };
-    fail(account, index, at, INSTALL, error);
+    let names = account.deployments[index].event_names();
+    let install = names.iter().position(|name| *name == INSTALL).unwrap_or_default();
+    fail(account, index, at, install, error);
 }
 
 fn fail(account: &mut Account, index: usize, at: Timestamp, event: usize, error: ErrorInformation) {
@@ -99,7 +112,9 @@ pub(super) fn end_badly(
     }
     deployment.error = Some(error);
     if rollback && !deployment.is_rollback() {
-        task_sets::return_traffic(account, index, at);
+        if account.deployments[index].platform() == Platform::Ecs {
+            task_sets::return_traffic(account, index, at);
+        }
         end(account, index, at, status);
         create_rollback(account, index, at);
     } else {
@@ -124,11 +139,20 @@ fn create_rollback(account: &mut Account, index: usize, at: Timestamp) {
         .and_then(EcsService::primary)
         .cloned();
     let mut app_spec = broken.app_spec.clone();
-    if let Some(set) = &running {
-        app_spec.task_definition.clone_from(&set.task_definition);
-    }
+    let config = match &mut app_spec {
+        AppSpec::Ecs(spec) => {
+            if let Some(set) = &running {
+                spec.task_definition.clone_from(&set.task_definition);
+            }
+            "CodeDeployDefault.ECSAllAtOnce"
+        }
+        AppSpec::Lambda(spec) => {
+            std::mem::swap(&mut spec.current_version, &mut spec.target_version);
+            "CodeDeployDefault.LambdaAllAtOnce"
+        }
+    };
     let rollback = Deployment {
-        config: "CodeDeployDefault.ECSAllAtOnce".into(),
+        config: config.into(),
         routing: Routing::AllAtOnce,
         description: None,
         creator: Creator::CodeDeployRollback,
@@ -148,7 +172,7 @@ fn create_rollback(account: &mut Account, index: usize, at: Timestamp) {
         stage: Stage::Created,
         since: At(at),
         updated: At(at),
-        events: pending_events(),
+        events: pending_events(broken.event_names()),
         error: None,
         rollback: Some(RollbackInfo {
             rollback_deployment_id: None,
@@ -157,6 +181,7 @@ fn create_rollback(account: &mut Account, index: usize, at: Timestamp) {
         }),
         original_task_set: running.map(|set| set.id),
         replacement_task_set: broken.replacement_task_set.clone(),
+        target_weight: 1.0 - broken.target_weight,
         task_sets_at_end: None,
         stopping: None,
         planned_failure: take_planned(account, &broken.application, &broken.group, true),

@@ -9,10 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     ending,
     model::{
-        ALLOW_TRAFFIC, BEFORE_ALLOW_TRAFFIC, Deployment, EVENTS, ErrorInformation, Event, EventStatus, INSTALL, Stage,
+        ALLOW_TRAFFIC, AppSpec, BEFORE_ALLOW_TRAFFIC, Deployment, ErrorInformation, Event, EventStatus, INSTALL, Stage,
         Status,
     },
-    targets, task_sets,
+    targets, task_sets, weights,
 };
 use crate::aws::model::{Account, At};
 
@@ -47,11 +47,13 @@ fn next_step(account: &Account, deployment: &Deployment) -> Option<Timestamp> {
     let seconds = match deployment.stage {
         Stage::Created => timings.created,
         Stage::Queued => timings.queued,
-        Stage::Event { index, .. } if deployment.is_rollback() && index != ALLOW_TRAFFIC => timings.rollback_event,
-        Stage::Event { index, steps } => match EVENTS[index] {
-            "Install" => timings.install,
+        Stage::Event { .. } if deployment.is_rollback() && deployment.current_event() != Some(ALLOW_TRAFFIC) => {
+            timings.rollback_event
+        }
+        Stage::Event { index, steps } => match deployment.event_names()[index] {
+            INSTALL => timings.install,
             "AllowTestTraffic" => timings.allow_test_traffic,
-            "AllowTraffic" => deployment
+            ALLOW_TRAFFIC => deployment
                 .routing
                 .steps()
                 .get(steps)
@@ -65,7 +67,7 @@ fn next_step(account: &Account, deployment: &Deployment) -> Option<Timestamp> {
     Some(after(deployment.since.0, seconds))
 }
 
-pub(super) fn after(time: Timestamp, seconds: f64) -> Timestamp {
+pub(in crate::aws) fn after(time: Timestamp, seconds: f64) -> Timestamp {
     SignedDuration::try_from_secs_f64(seconds)
         .ok()
         .and_then(|wait| time.checked_add(wait).ok())
@@ -88,17 +90,19 @@ fn step(account: &mut Account, index: usize, at: Timestamp) {
         Stage::Created => enter(account, index, at, Stage::Queued, Status::Queued),
         Stage::Queued => {
             account.deployments[index].started = Some(At(at));
-            enter_event(account, index, at, 0);
+            match weights::check(account, &account.deployments[index]) {
+                Ok(()) => enter_event(account, index, at, 0),
+                Err(error) => ending::refuse_start(account, index, at, error),
+            }
         }
         Stage::Event { index: event, .. } if fails_now(deployment) => {
             ending::fail_event(account, index, at, event);
         }
-        Stage::Event {
-            index: ALLOW_TRAFFIC,
-            steps,
-        } => shift_traffic(account, index, at, steps),
+        Stage::Event { index: event, steps } if deployment.current_event() == Some(ALLOW_TRAFFIC) => {
+            shift_traffic(account, index, at, event, steps);
+        }
         Stage::Event { index: event, .. } => {
-            if event == INSTALL {
+            if deployment.current_event() == Some(INSTALL) {
                 task_sets::all_running(account, index, at);
             }
             leave_event(account, index, at, event);
@@ -134,7 +138,7 @@ fn enter_event(account: &mut Account, index: usize, at: Timestamp, event: usize)
         ending::stop_on_alarm(account, index, at);
         return;
     }
-    if event == INSTALL
+    if account.deployments[index].current_event() == Some(INSTALL)
         && !account.deployments[index].is_rollback()
         && let Err(reason) = task_sets::create(account, index, at)
     {
@@ -152,11 +156,13 @@ fn leave_event(account: &mut Account, index: usize, at: Timestamp, event: usize)
     deployment.events[event].status = EventStatus::Succeeded;
     deployment.events[event].ended = Some(At(at));
     let waits = deployment.ready_wait_minutes.is_some() && !deployment.is_rollback();
-    if event + 1 == BEFORE_ALLOW_TRAFFIC && waits {
+    let names = deployment.event_names();
+    let lambda = matches!(deployment.app_spec, AppSpec::Lambda(_));
+    if names.get(event + 1) == Some(&BEFORE_ALLOW_TRAFFIC) && waits {
         enter(account, index, at, Stage::Ready, Status::Ready);
-    } else if event + 1 < EVENTS.len() {
+    } else if event + 1 < names.len() {
         enter_event(account, index, at, event + 1);
-    } else if account.deployments[index].is_rollback() {
+    } else if lambda || account.deployments[index].is_rollback() {
         finish(account, index, at);
     } else {
         enter(account, index, at, Stage::Termination, Status::InProgress);
@@ -165,7 +171,9 @@ fn leave_event(account: &mut Account, index: usize, at: Timestamp, event: usize)
 
 /// ContinueDeployment while Ready: traffic starts to move.
 pub(crate) fn reroute(account: &mut Account, index: usize, at: Timestamp) {
-    enter_event(account, index, at, BEFORE_ALLOW_TRAFFIC);
+    let names = account.deployments[index].event_names();
+    let event = names.iter().position(|name| *name == BEFORE_ALLOW_TRAFFIC);
+    enter_event(account, index, at, event.unwrap_or_default());
 }
 
 /// ContinueDeployment while the original waits to be terminated.
@@ -173,20 +181,22 @@ pub(crate) fn terminate_original(account: &mut Account, index: usize, at: Timest
     finish(account, index, at);
 }
 
-fn shift_traffic(account: &mut Account, index: usize, at: Timestamp, steps: usize) {
+fn shift_traffic(account: &mut Account, index: usize, at: Timestamp, event: usize, steps: usize) {
     let deployment = &account.deployments[index];
     let plan = deployment.routing.steps();
     let Some((_, percent)) = plan.get(steps).copied() else {
-        leave_event(account, index, at, ALLOW_TRAFFIC);
+        leave_event(account, index, at, event);
         return;
     };
-    if !deployment.is_rollback() {
+    if matches!(deployment.app_spec, AppSpec::Lambda(_)) {
+        weights::set(account, index, percent);
+    } else if !deployment.is_rollback() {
         task_sets::set_traffic(account, index, at, percent);
     }
     let deployment = &mut account.deployments[index];
     deployment.updated = At(at);
     deployment.stage = Stage::Event {
-        index: ALLOW_TRAFFIC,
+        index: event,
         steps: steps + 1,
     };
     if steps + 1 == plan.len() {
@@ -213,21 +223,22 @@ pub(super) fn end(account: &mut Account, index: usize, at: Timestamp, status: St
 /// Whether the event has come to the point where its planned failure shows: its end, or for
 /// AllowTraffic the point after its first increment.
 fn fails_now(deployment: &Deployment) -> bool {
-    let Stage::Event { index, steps } = deployment.stage else {
+    let (Stage::Event { steps, .. }, Some(event)) = (deployment.stage, deployment.current_event()) else {
         return false;
     };
     deployment
         .planned_failure
         .as_ref()
-        .is_some_and(|planned| planned.event == EVENTS[index])
-        && (index != ALLOW_TRAFFIC || steps > 0)
+        .is_some_and(|planned| planned.event == event)
+        && (event != ALLOW_TRAFFIC || steps > 0)
 }
 
-pub(crate) fn pending_events() -> [Event; 8] {
-    std::array::from_fn(|_| Event {
+pub(crate) fn pending_events(names: &[&str]) -> Vec<Event> {
+    let pending = Event {
         status: EventStatus::Pending,
         started: None,
         ended: None,
         message: None,
-    })
+    };
+    vec![pending; names.len()]
 }

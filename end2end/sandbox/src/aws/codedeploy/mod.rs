@@ -1,4 +1,4 @@
-//! AWS CodeDeploy, for ECS: applications, deployment groups and deployments that live.
+//! AWS CodeDeploy, for ECS and Lambda: applications, deployment groups and deployments that live.
 
 pub(crate) mod appspec;
 pub(crate) mod config;
@@ -9,6 +9,7 @@ pub(crate) mod model;
 mod read;
 mod targets;
 mod task_sets;
+mod weights;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -51,6 +52,7 @@ pub(crate) fn about(account: &Account, body: &Value) -> About {
         .or_else(|| body["deploymentIds"][0].as_str())
         .and_then(|id| account.deployment(id));
     About {
+        service: None,
         application: named("applicationName").or_else(|| deployment.map(|each| each.application.clone())),
         group: named("deploymentGroupName").or_else(|| deployment.map(|each| each.group.clone())),
     }
@@ -183,7 +185,7 @@ fn get_application(account: &Account, body: Value) -> Result<Value, AwsError> {
         "applicationName": application.name,
         "createTime": read::time(Some(application.created)),
         "linkedToGitHub": false,
-        "computePlatform": "ECS",
+        "computePlatform": application.platform,
     }}))
 }
 
@@ -222,6 +224,7 @@ fn get_group(account: &Account, body: Value) -> Result<Value, AwsError> {
             .rev()
             .filter(|each| each.application == group.application && each.group == group.name)
     };
+    let ecs = group.platform == config::Platform::Ecs;
     let succeeded = of_group().find(|each| each.status == Status::Succeeded);
     let attempted = of_group().next();
     Ok(without_nulls(json!({ "deploymentGroupInfo": {
@@ -240,12 +243,16 @@ fn get_group(account: &Account, body: Value) -> Result<Value, AwsError> {
         "deploymentStyle": read::style(),
         "outdatedInstancesStrategy": "UPDATE",
         "blueGreenDeploymentConfiguration":
-            read::blue_green(group.ready_wait_minutes, group.termination_wait_minutes),
-        "loadBalancerInfo": read::balancer(account, group),
+            ecs.then(|| read::blue_green(group.ready_wait_minutes, group.termination_wait_minutes)),
+        "loadBalancerInfo": ecs.then(|| read::balancer(account, group)),
         "lastSuccessfulDeployment": succeeded.map(last_deployment),
         "lastAttemptedDeployment": attempted.map(last_deployment),
-        "computePlatform": "ECS",
-        "ecsServices": [{ "serviceName": group.service, "clusterName": group.cluster }],
+        "computePlatform": group.platform,
+        "ecsServices": if ecs {
+            json!([{ "serviceName": group.service, "clusterName": group.cluster }])
+        } else {
+            json!([])
+        },
         "terminationHookEnabled": false,
     }})))
 }

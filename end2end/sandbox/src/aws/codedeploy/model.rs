@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::config::Routing;
+use super::config::{Platform, Routing};
 use crate::aws::model::At;
 
 /// The lifecycle events of an ECS deployment, in order.
@@ -17,9 +17,19 @@ pub(crate) const EVENTS: [&str; 8] = [
     "AllowTraffic",
     "AfterAllowTraffic",
 ];
-pub(crate) const INSTALL: usize = 1;
-pub(crate) const BEFORE_ALLOW_TRAFFIC: usize = 5;
-pub(crate) const ALLOW_TRAFFIC: usize = 6;
+/// The lifecycle events of a Lambda deployment, in order.
+pub(crate) const LAMBDA_EVENTS: [&str; 3] = ["BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic"];
+pub(crate) const INSTALL: &str = "Install";
+pub(crate) const BEFORE_ALLOW_TRAFFIC: &str = "BeforeAllowTraffic";
+pub(crate) const ALLOW_TRAFFIC: &str = "AllowTraffic";
+
+/// The lifecycle events of a platform's deployments.
+pub(crate) fn events_of(platform: Platform) -> &'static [&'static str] {
+    match platform {
+        Platform::Lambda => &LAMBDA_EVENTS,
+        Platform::Ecs | Platform::Server => &EVENTS,
+    }
+}
 
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Group {
@@ -29,6 +39,8 @@ pub(crate) struct Group {
     pub config: String,
     pub auto_rollback: AutoRollback,
     pub alarms: Alarms,
+    pub platform: Platform,
+    /// Empty for Lambda, whose functions are named by each AppSpec.
     pub cluster: String,
     pub service: String,
     /// `None` continues at once; minutes after which a deployment that waits is stopped.
@@ -165,9 +177,24 @@ pub(crate) enum Creator {
     CodeDeployRollback,
 }
 
-/// What the AppSpec file of an ECS deployment says.
+/// What the AppSpec file of a deployment says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct AppSpec {
+#[serde(untagged)]
+pub(crate) enum AppSpec {
+    Ecs(EcsSpec),
+    Lambda(LambdaSpec),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct LambdaSpec {
+    pub function: String,
+    pub alias: String,
+    pub current_version: String,
+    pub target_version: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct EcsSpec {
     pub task_definition: String,
     pub container: String,
     pub port: i64,
@@ -203,12 +230,15 @@ pub(crate) struct Deployment {
     pub stage: Stage,
     /// When `stage` was entered.
     pub since: At,
-    pub events: [Event; 8],
+    /// As many as its platform has.
+    pub events: Vec<Event>,
     pub error: Option<ErrorInformation>,
     pub rollback: Option<RollbackInfo>,
     /// The task set that held the traffic when this deployment began.
     pub original_task_set: Option<String>,
     pub replacement_task_set: Option<String>,
+    /// Share of the traffic on the target version of a Lambda deployment, from 0 to 1.
+    pub target_weight: f64,
     /// Its task sets as they were when it ended.
     pub task_sets_at_end: Option<Value>,
 
@@ -232,6 +262,29 @@ impl Deployment {
     }
 
     pub(crate) fn target_id(&self) -> String {
-        format!("{}:{}", self.cluster, self.service)
+        match &self.app_spec {
+            AppSpec::Ecs(_) => format!("{}:{}", self.cluster, self.service),
+            AppSpec::Lambda(spec) => format!("{}:{}", spec.function, spec.alias),
+        }
+    }
+
+    pub(crate) fn platform(&self) -> Platform {
+        match &self.app_spec {
+            AppSpec::Ecs(_) => Platform::Ecs,
+            AppSpec::Lambda(_) => Platform::Lambda,
+        }
+    }
+
+    /// The names of its lifecycle events, in order.
+    pub(crate) fn event_names(&self) -> &'static [&'static str] {
+        events_of(self.platform())
+    }
+
+    /// The event that it is in, if it is in one.
+    pub(crate) fn current_event(&self) -> Option<&'static str> {
+        match self.stage {
+            Stage::Event { index, .. } => self.event_names().get(index).copied(),
+            _ => None,
+        }
     }
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    config::invalid_token,
+    config::{Platform, invalid_token},
     find_application, find_group,
     model::{AutoRollback, Deployment, Group, Status},
 };
@@ -196,6 +196,7 @@ fn rollback_configuration(auto_rollback: &AutoRollback) -> Value {
 /// DeploymentInfo.
 fn info(account: &Account, deployment: &Deployment) -> Value {
     let group = account.group(&deployment.application, &deployment.group);
+    let ecs = deployment.platform() == Platform::Ecs;
     let termination_started = deployment.stage == super::model::Stage::Termination
         || (deployment.status == Status::Succeeded && !deployment.is_rollback());
     without_nulls(json!({
@@ -217,15 +218,15 @@ fn info(account: &Account, deployment: &Deployment) -> Value {
         "updateOutdatedInstancesOnly": false,
         "rollbackInfo": deployment.rollback,
         "deploymentStyle": style(),
-        "instanceTerminationWaitTimeStarted": termination_started,
-        "blueGreenDeploymentConfiguration": blue_green(
+        "instanceTerminationWaitTimeStarted": ecs && termination_started,
+        "blueGreenDeploymentConfiguration": ecs.then(|| blue_green(
             deployment.ready_wait_minutes,
             deployment.termination_wait_minutes,
-        ),
-        "loadBalancerInfo": group.map(|group| balancer(account, group)),
+        )),
+        "loadBalancerInfo": group.filter(|_| ecs).map(|group| balancer(account, group)),
         "fileExistsBehavior": "DISALLOW",
         "deploymentStatusMessages": [],
-        "computePlatform": "ECS",
+        "computePlatform": deployment.platform(),
         "externalId": deployment.external_id,
         "overrideAlarmConfiguration": deployment.override_alarms,
     }))

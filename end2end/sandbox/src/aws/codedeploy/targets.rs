@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    model::{Deployment, EVENTS, EventStatus, Status},
+    model::{AppSpec, Deployment, EventStatus, LambdaSpec, Status},
     read::{find, time},
 };
 use crate::aws::{
@@ -67,13 +67,16 @@ fn target_required() -> AwsError {
     )
 }
 
-/// DeploymentTarget: an ECS deployment has exactly one.
+/// DeploymentTarget: every deployment has exactly one.
 fn target(account: &Account, deployment: &Deployment, id: &str) -> Result<Value, AwsError> {
     if id != deployment.target_id() {
         return Err(AwsError::new(
             "DeploymentTargetDoesNotExistException",
             format!("The deployment target {id} does not exist."),
         ));
+    }
+    if let AppSpec::Lambda(spec) = &deployment.app_spec {
+        return Ok(lambda_target(account, deployment, spec));
     }
     let sets = deployment
         .task_sets_at_end
@@ -96,8 +99,30 @@ fn target(account: &Account, deployment: &Deployment, id: &str) -> Result<Value,
     })))
 }
 
+fn lambda_target(account: &Account, deployment: &Deployment, spec: &LambdaSpec) -> Value {
+    without_nulls(json!({
+        "deploymentTargetType": "LambdaTarget",
+        "lambdaTarget": {
+            "deploymentId": deployment.id,
+            "targetId": deployment.target_id(),
+            "targetArn": account.arn("lambda", &format!("function:{}:{}", spec.function, spec.alias)),
+            "status": target_status(deployment.status),
+            "lastUpdatedAt": time(Some(deployment.updated)),
+            "lifecycleEvents": events(deployment),
+            "lambdaFunctionInfo": {
+                "functionName": spec.function,
+                "functionAlias": spec.alias,
+                "currentVersion": spec.current_version,
+                "targetVersion": spec.target_version,
+                "targetVersionWeight": deployment.target_weight,
+            },
+        },
+    }))
+}
+
 fn events(deployment: &Deployment) -> Vec<Value> {
-    EVENTS
+    deployment
+        .event_names()
         .iter()
         .zip(&deployment.events)
         .map(|(name, event)| {

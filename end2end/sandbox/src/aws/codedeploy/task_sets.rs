@@ -3,12 +3,17 @@
 
 use jiff::Timestamp;
 
-use super::{life::after, model::AppSpec};
+use super::{
+    life::after,
+    model::{AppSpec, EcsSpec},
+};
 use crate::aws::model::{Account, At, EcsService, TaskSet, TaskSetStatus};
 
 /// Makes the replacement task set, or says why ECS refuses to.
 pub(super) fn create(account: &mut Account, index: usize, at: Timestamp) -> Result<(), String> {
-    let spec = account.deployments[index].app_spec.clone();
+    let AppSpec::Ecs(spec) = account.deployments[index].app_spec.clone() else {
+        return Err("Service not found.".into());
+    };
     let arn = definition_for(account, &spec)?;
     let deployment_id = account.deployments[index].id.clone();
     let new_id = account.task_set_id();
@@ -44,7 +49,7 @@ pub(super) fn create(account: &mut Account, index: usize, at: Timestamp) -> Resu
 }
 
 /// The ARN of the task definition that the AppSpec names, or why ECS would not use it.
-fn definition_for(account: &Account, spec: &AppSpec) -> Result<String, String> {
+fn definition_for(account: &Account, spec: &EcsSpec) -> Result<String, String> {
     let definition = account
         .task_definition(&spec.task_definition)
         .ok_or("Unable to describe task definition.")?;
