@@ -13,4 +13,5 @@ pub(crate) mod rows;
 pub(crate) mod sentence;
 pub(crate) mod state;
 pub(crate) mod timeline;
+pub(crate) mod told;
 pub(crate) mod traffic;

@@ -41,7 +41,7 @@ pub struct Options {
     pub speed: f64,
     /// Start with the clock standing still, to be stepped.
     pub frozen: bool,
-    /// Append every request to AWS and to GitHub's API, with its answer, to this file, one JSON
+    /// Append every request to AWS, to GitHub's API and to Slack, with its answer, to this file, one JSON
     /// object a line.
     pub record: Option<PathBuf>,
 }
@@ -125,10 +125,12 @@ impl Sandbox {
         let github_state = GitHub::new(clock.clone());
         let messages_state = Messages::default();
         if let Some(path) = &options.record {
-            github_state.record_to(path).map_err(|source| Error::File {
+            let unopened = |source| Error::File {
                 path: path.clone(),
                 source,
-            })?;
+            };
+            github_state.record_to(path).map_err(unopened)?;
+            messages_state.record_to(path).map_err(unopened)?;
         }
         let seeded = control::Seeded::default();
         let servers = vec![

@@ -11,10 +11,11 @@ use super::{
     summary::summary,
 };
 use tidegate_app::{
-    model::{Allowed, DeploymentPage, DeploymentSummary},
+    model::{Allowed, DeploymentPage, DeploymentSummary, Telling, Told},
     portal::PortalError,
 };
 use tidegate_domain::{Action, Actor, Catalog, Deployment, DeploymentId, State, access, deployment::Kind, gate, plan};
+use tidegate_store::{Delivery, DeliveryState};
 
 impl Services {
     pub(crate) async fn deployment_page(&self, actor: &Actor, id: DeploymentId) -> Result<DeploymentPage, PortalError> {
@@ -53,6 +54,7 @@ impl Services {
             },
             related: self.related(&deployment, &catalog).await?,
             events: self.db().audit_of(id).await.map_err(errors::portal)?,
+            told: self.told(id).await?,
             allowed: self.allowed(actor, &deployment, &lineage, &catalog).await?,
             previous: lineage.previous.as_ref().map(|previous| summary(previous, &catalog)),
             previous_release: lineage.previous_release,
@@ -65,6 +67,23 @@ impl Services {
             deployment,
             now: self.db().now().await.map_err(errors::portal)?,
         })
+    }
+
+    async fn told(&self, id: DeploymentId) -> Result<Vec<Told>, PortalError> {
+        let told = |delivery: Delivery| Told {
+            channel: delivery.channel,
+            about: delivery.kind.words().to_owned(),
+            state: match delivery.state {
+                DeliveryState::Waiting(at) => Telling::Waiting(at),
+                DeliveryState::Told(at) => Telling::Told(at),
+                DeliveryState::GivenUp(at) => Telling::GivenUp(at),
+            },
+            attempts: delivery.attempts,
+            why: delivery.why,
+            link: delivery.link,
+        };
+        let deliveries = self.db().deliveries_of(id).await.map_err(errors::portal)?;
+        Ok(deliveries.into_iter().map(told).collect())
     }
 
     /// Every other deployment that this one has to do with, each with how.

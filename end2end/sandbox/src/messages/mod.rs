@@ -11,7 +11,12 @@ mod slack;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    fs::File,
+    io::Write as _,
+    path::Path as FilePath,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use axum::{
     Router,
@@ -23,7 +28,7 @@ use axum::{
     routing::post,
 };
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{Clock, net::ResetSwitch};
 use faults::{Befalls, Fault};
@@ -70,6 +75,7 @@ struct Shared {
     kept: Mutex<Vec<Message>>,
     faults: Mutex<Vec<Fault>>,
     slack: slack::Workspace,
+    record: Mutex<Option<File>>,
 }
 
 impl Default for Messages {
@@ -80,6 +86,7 @@ impl Default for Messages {
                 kept: Mutex::default(),
                 faults: Mutex::default(),
                 slack: slack::Workspace::default(),
+                record: Mutex::default(),
             }),
         }
     }
@@ -94,6 +101,29 @@ impl Messages {
             .route("/hooks/{name}", post(hook))
             .layer(middleware::from_fn_with_state(self.clone(), note))
             .with_state(self.clone())
+    }
+
+    /// Appends every message to Slack to a file, one JSON object a line.
+    ///
+    /// # Errors
+    /// The file cannot be opened for appending.
+    pub fn record_to(&self, path: &FilePath) -> std::io::Result<()> {
+        let file = File::options().create(true).append(true).open(path)?;
+        *lock(&self.shared.record) = Some(file);
+        Ok(())
+    }
+
+    /// One write for a line, so that lines of several writers do not mix.
+    fn record(&self, message: &Message) {
+        if message.service != "slack" {
+            return;
+        }
+        let line = json!({ "protocol": "slack", "path": message.path, "request_body": message.body });
+        if let Some(file) = lock(&self.shared.record).as_mut()
+            && let Err(error) = file.write_all(format!("{line}\n").as_bytes())
+        {
+            tracing::warn!(%error, "a message was not recorded");
+        }
     }
 
     /// The part of the control API at `/messages`.
@@ -172,6 +202,7 @@ async fn note(
         },
     };
     message.status = answer.status().as_u16();
+    messages.record(&message);
     let mut kept = messages.kept();
     if kept.len() == KEPT {
         kept.remove(0);
