@@ -17,7 +17,10 @@ use tidegate_domain::{
     time::DAY,
 };
 use tidegate_store::{Db, DeliveryClaim, StoreError};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
@@ -75,7 +78,7 @@ pub struct OutboxOptions {
     pub owner: String,
     /// How long a delivery is held. Longer than the longest attempt.
     pub lease: Duration,
-    /// Attempts made at once.
+    /// Attempts made at once: many, because one that waits for a channel that hangs does nothing else.
     pub concurrency: usize,
     /// Before the second attempt; doubled before each one more, with jitter.
     pub first_pause: Duration,
@@ -91,7 +94,7 @@ impl OutboxOptions {
         Self {
             owner: owner.into(),
             lease: Duration::from_secs(60),
-            concurrency: 8,
+            concurrency: 64,
             first_pause: Duration::from_secs(5),
             longest_pause: Duration::from_secs(10 * 60),
             give_up_millis: DAY,
@@ -118,6 +121,7 @@ pub struct Outbox {
     channels: Arc<Channels>,
     health: Option<Arc<dyn HealthTable>>,
     options: OutboxOptions,
+    finished: Arc<Notify>,
 }
 
 impl Outbox {
@@ -127,6 +131,7 @@ impl Outbox {
             channels: Arc::new(channels),
             health: None,
             options,
+            finished: Arc::default(),
         }
     }
 
@@ -153,6 +158,7 @@ impl Outbox {
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = tokio::time::sleep(pause) => {}
+                () = self.finished.notified() => {}
                 () = super::reconcile::something_changed(&mut changes) => {}
             }
         }
@@ -189,6 +195,7 @@ impl Outbox {
             tasks.spawn(async move {
                 outbox.attempt(&claim, asked_at).await;
                 drop(slot);
+                outbox.finished.notify_one();
             });
         }
         Ok(BREATH)

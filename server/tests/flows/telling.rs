@@ -119,7 +119,6 @@ fn tell(world: &World, db: Db, owner: &str, keys: &Keys) -> Teller {
     let options = OutboxOptions {
         first_pause: Duration::from_millis(100),
         longest_pause: Duration::from_millis(300),
-        idle: Duration::from_millis(200),
         ..OutboxOptions::new(owner)
     };
     let outbox = Outbox::new(db, channels(world, keys), options).with_health(Arc::new(Table));

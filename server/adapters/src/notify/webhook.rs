@@ -229,7 +229,7 @@ mod tests {
             ("https://hooks.acme.example/x", "10.0.0.7"),
             ("https://hooks.acme.example/x", "169.254.169.254"),
             ("https://hooks.acme.example/x", "::ffff:127.0.0.1"),
-            ("http://127.0.0.1:9/x", "8.8.8.8"),
+            ("http://127.0.0.1:9443/x", "8.8.8.8"),
         ] {
             let by = Instant::now() + PATIENCE;
             let refused = webhook(url, address, &[]).deliver(&message(), by).await.unwrap_err();

@@ -80,7 +80,7 @@ stories! {
         let deployment = new(&scratch.db).await;
         let held = notice(&deployment, NoticeKind::Held, 2);
         post(&scratch.db, &held).await;
-        assert_eq!(scratch.db.unrouted_notices(10).await.unwrap(), [held.clone()]);
+        assert_eq!(scratch.db.unrouted_notices(10).await.unwrap(), std::slice::from_ref(&held));
         assert!(route(&scratch.db, &held, &["slack", "pagerduty"]).await);
         assert!(!route(&scratch.replica().await, &held, &["slack"]).await);
         assert_eq!(scratch.db.unrouted_notices(10).await.unwrap(), []);
