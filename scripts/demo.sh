@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds the portal and runs it on SQLite, with the sandbox in the place of AWS and GitHub. Two weeks of history are
+# Builds the portal and runs it on SQLite, with the sandbox in the place of AWS, GitHub, Slack and PagerDuty. Two weeks of history are
 # written before the server first starts; then a few releases go on from there through its public interfaces.
 #   scripts/demo.sh           as `make demo`
 #   scripts/demo.sh --watch   as `make dev`: built quickly; built again and restarted when a source changes
-# It listens on TIDEGATE_DEMO_PORT, 8080 unless set, and the sandbox on the three ports that follow.
+# It listens on TIDEGATE_DEMO_PORT, 8080 unless set, and the sandbox on the four ports that follow.
 # All state lies in one temporary folder: Ctrl-C stops every process and removes it.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
@@ -11,7 +11,7 @@ watch=false
 [ "${1:-}" = --watch ] && watch=true
 
 portal=${TIDEGATE_DEMO_PORT:-8080}
-github=$((portal + 1)) aws=$((portal + 2)) control=$((portal + 3))
+github=$((portal + 1)) aws=$((portal + 2)) control=$((portal + 3)) messages=$((portal + 4))
 config=infra/demo/tidegate.toml
 seed=end2end/sandbox/seeds/acme.json
 server='' sandbox='' live=''
@@ -86,7 +86,7 @@ build() {
 # The configuration is written for the usual ports; with others it runs on a copy.
 configure() {
   if [ "$portal" = 8080 ]; then return; fi
-  sed "s/127\.0\.0\.1:8080/127.0.0.1:$portal/g; s/127\.0\.0\.1:8081/127.0.0.1:$github/g" \
+  sed "s/127\.0\.0\.1:8080/127.0.0.1:$portal/g; s/127\.0\.0\.1:8081/127.0.0.1:$github/g; s/127\.0\.0\.1:8084/127.0.0.1:$messages/g" \
     infra/demo/tidegate.toml >"$dir/tidegate.toml"
   config=$dir/tidegate.toml
 }
@@ -98,6 +98,8 @@ start_server() {
     TIDEGATE_GITHUB_CLIENT_SECRET=sandbox-client-secret-not-for-production \
     TIDEGATE_GITHUB_WEBHOOK_SECRET=sandbox-webhook-secret \
     TIDEGATE_GITHUB_TOKEN=ghp_sandbox_service \
+    TIDEGATE_SLACK_TOKEN=xoxb-sandbox-token \
+    TIDEGATE_PAGERDUTY_KEY=5a4d3b0c5a4d3b0c5a4d3b0c5a4d3b0c \
     TIDEGATE_SITE="$CARGO_TARGET_DIR/site" \
     start server "$CARGO_TARGET_DIR/debug/tidegate" serve --config "$config"
   server=$started
@@ -109,7 +111,7 @@ start_all() {
   configure
   rm -f "$dir"/tidegate.db*
   start sandbox "$CARGO_TARGET_DIR/debug/sandbox" --data $seed \
-    --aws-port "$aws" --github-port "$github" --control-port "$control"
+    --aws-port "$aws" --github-port "$github" --control-port "$control" --messages-port "$messages"
   sandbox=$started
   "$CARGO_TARGET_DIR/debug/demo-history" --config "$config" --seed $seed --database "sqlite://$dir/tidegate.db" \
     >>"$dir/history.log"
@@ -132,7 +134,7 @@ tell_of_live() {
   live=''
 }
 
-for port in "$portal" "$github" "$aws" "$control"; do
+for port in "$portal" "$github" "$aws" "$control" "$messages"; do
   if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
     echo "port $port is taken: stop what listens there (another demo?), or choose others with TIDEGATE_DEMO_PORT" >&2
     exit 1
@@ -153,6 +155,7 @@ cat <<TEXT
     dara-acme   requests deployments, but approves none
     gus-acme    audits: sees everything, changes nothing
 
+  What people were told: http://127.0.0.1:$control/messages (Slack, PagerDuty, as the stand-ins got it)
   Logs               $dir/server.log, $dir/sandbox.log
   Ctrl-C stops everything and leaves nothing behind.
 

@@ -28,8 +28,8 @@ with_python() {
   venv=$("$root/scripts/venv.sh") && PATH="$venv/bin:$PATH" "$@"
 }
 
-# What the sandbox is asked and answers, a file for each part; `protocol-aws` and `protocol-github` hold what the parts
-# last wrote against what AWS and GitHub publish.
+# What the sandbox is asked and answers, a file for each part; `protocol-aws`, `protocol-github` and `protocol-slack` hold what the parts
+# last wrote against what AWS, GitHub and Slack publish.
 records="$CARGO_TARGET_DIR/sandbox-records"
 mkdir -p "$records"
 # recorded PART COMMAND…: what the sandbox is asked here goes into a new file of the part's own.
@@ -105,6 +105,10 @@ protocol_github() {
     node github_openapi.mjs "$records"/*.jsonl
 }
 
+protocol_slack() {
+  with_python python3 end2end/sandbox/check/slack_blocks.py "$records"/*.jsonl
+}
+
 scripts/cc.sh
 part format           cargo fmt --all --check
 part lint             cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -126,6 +130,7 @@ part browser          browser
 part api              api
 part protocol-aws     protocol_aws
 part protocol-github  protocol_github
+part protocol-slack   protocol_slack
 
 passed=0 failed=0
 printf '\n%-18s %8s  %s\n' part time result

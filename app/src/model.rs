@@ -168,6 +168,31 @@ pub struct Earlier {
     pub refused: Option<String>,
 }
 
+/// Whether a channel was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Telling {
+    /// It is tried (again) then.
+    Waiting(Timestamp),
+    Told(Timestamp),
+    GivenUp(Timestamp),
+}
+
+/// One thing that one channel is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Such as `Slack #deploys`.
+    pub channel: String,
+    /// What happened, in a few words.
+    pub about: String,
+    pub state: Telling,
+    pub attempts: i64,
+    /// Why the last attempt failed.
+    pub why: Option<String>,
+    /// What was made there, such as an issue.
+    pub link: Option<String>,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeploymentPage {
     pub deployment: Deployment,
@@ -199,6 +224,9 @@ pub struct DeploymentPage {
     pub related: Vec<(String, DeploymentSummary)>,
     /// Oldest first.
     pub events: Vec<RecordedEvent>,
+    /// In the order of what they were told.
+    #[serde(default)]
+    pub told: Vec<Told>,
     pub allowed: Allowed,
     /// Freezes, migration, break-glass, time budget.
     pub shape: Shape,

@@ -19,6 +19,7 @@ pub mod health;
 pub mod id;
 pub mod migration;
 pub mod name;
+pub mod notice;
 pub mod plan;
 pub mod policy;
 pub mod release;

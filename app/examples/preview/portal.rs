@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use tidegate_app::{
     model::{
         Allowed, AuditFilter, AuditPage, Cell, DeploymentPage, DeploymentSummary, History, HistoryFilter, Home,
-        HomeRow, Inbox, InboxItem, NewDeployment, Permission, ReleaseRow, ServicePage,
+        HomeRow, Inbox, InboxItem, NewDeployment, Permission, ReleaseRow, ServicePage, Telling, Told,
     },
     portal::{Portal, PortalError},
     shape::{CheckRow, NewBreakGlass, NewReview, Register, Shape},
@@ -263,6 +263,7 @@ fn page(world: &World, record: &Record) -> DeploymentPage {
         )),
         behind,
         related,
+        told: told(it),
         events: world
             .log()
             .into_iter()
@@ -300,6 +301,21 @@ fn shape(world: &World, it: &Deployment, release: &Release) -> Shape {
         glass: None,
         budget: Budget::of(it, &reports, NOW),
     }
+}
+
+/// What has ended was told.
+fn told(deployment: &Deployment) -> Vec<Told> {
+    let Some(at) = deployment.finished_at() else {
+        return Vec::new();
+    };
+    vec![Told {
+        channel: "Slack #deploys".to_owned(),
+        about: deployment.state.name().words().to_lowercase(),
+        state: Telling::Told(at.plus_seconds(1)),
+        attempts: 1,
+        why: None,
+        link: None,
+    }]
 }
 
 fn me(actor: &Actor) -> PersonRef {

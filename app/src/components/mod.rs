@@ -16,4 +16,5 @@ pub(crate) mod sentence;
 pub(crate) mod state;
 pub(crate) mod strategy;
 pub(crate) mod timeline;
+pub(crate) mod told;
 pub(crate) mod traffic;

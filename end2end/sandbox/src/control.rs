@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Aws, Clock, Error, GitHub};
+use crate::{Aws, Clock, Error, GitHub, Messages};
 
 /// Whether everything that the sandbox was started with is there.
 #[derive(Debug, Clone, Default)]
@@ -32,13 +32,14 @@ impl Seeded {
     }
 }
 
-pub(crate) fn router(clock: &Clock, aws: &Aws, github: &GitHub, seeded: Seeded) -> Router {
+pub(crate) fn router(clock: &Clock, aws: &Aws, github: &GitHub, messages: &Messages, seeded: Seeded) -> Router {
     Router::new()
         .route("/healthz", get(move || health(seeded.clone())))
         .route("/clock", get(show_clock).post(change_clock))
         .with_state(clock.clone())
         .merge(aws.control_router())
         .nest("/github", github.control_router())
+        .nest("/messages", messages.control_router())
 }
 
 async fn health(seeded: Seeded) -> (StatusCode, &'static str) {

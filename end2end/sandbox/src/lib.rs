@@ -1,9 +1,9 @@
-//! Stands in for AWS and GitHub over their real wire protocols.
+//! Stands in for AWS and GitHub, and for Slack and PagerDuty, over their real wire protocols.
 //!
 //! A program that speaks to AWS through its SDKs and to GitHub over HTTPS can be
 //! pointed here instead and finds the same operations, the same errors and the same
 //! delays, on a [`Clock`] that can be sped up, frozen and stepped. Everything is in
-//! memory. A third listener, the control API, seeds the accounts and injects faults.
+//! memory. A listener of its own, the control API, seeds the accounts and injects faults.
 //!
 //! It knows nothing of the program that calls it, and listens on loopback only.
 
@@ -11,6 +11,7 @@ mod aws;
 mod clock;
 mod control;
 mod github;
+mod messages;
 mod net;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -21,6 +22,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 pub use aws::Aws;
 pub use clock::Clock;
 pub use github::GitHub;
+pub use messages::Messages;
 
 /// How to start a [`Sandbox`]. The default takes any free ports, real time and no seed.
 #[derive(Debug, Clone)]
@@ -31,13 +33,15 @@ pub struct Options {
     pub github_port: u16,
     /// Port of the control API, 0 for any.
     pub control_port: u16,
+    /// Port of Slack and PagerDuty, 0 for any.
+    pub messages_port: u16,
     /// A JSON file `{"aws": …, "github": …}`: what `POST /aws/seed` and `POST /github/seed` take.
     pub data: Option<PathBuf>,
     /// Virtual seconds per real second.
     pub speed: f64,
     /// Start with the clock standing still, to be stepped.
     pub frozen: bool,
-    /// Append every request to AWS and to GitHub's API, with its answer, to this file, one JSON
+    /// Append every request to AWS, to GitHub's API and to Slack, with its answer, to this file, one JSON
     /// object a line.
     pub record: Option<PathBuf>,
 }
@@ -48,6 +52,7 @@ impl Default for Options {
             aws_port: 0,
             github_port: 0,
             control_port: 0,
+            messages_port: 0,
             data: None,
             speed: 1.0,
             frozen: false,
@@ -81,13 +86,14 @@ pub enum Error {
     Speed(f64),
 }
 
-/// A running sandbox: three listeners on 127.0.0.1, closed on drop.
+/// A running sandbox: four listeners on 127.0.0.1, closed on drop.
 #[derive(Debug)]
 pub struct Sandbox {
     clock: Clock,
     aws: SocketAddr,
     github: SocketAddr,
     control: SocketAddr,
+    messages: SocketAddr,
     servers: Vec<JoinHandle<()>>,
 }
 
@@ -107,27 +113,33 @@ impl Sandbox {
         let aws_listener = listen(options.aws_port).await?;
         let github_listener = listen(options.github_port).await?;
         let control_listener = listen(options.control_port).await?;
-        let (aws, github, control) = (
+        let messages_listener = listen(options.messages_port).await?;
+        let (aws, github, control, messages) = (
             address(&aws_listener, options.aws_port)?,
             address(&github_listener, options.github_port)?,
             address(&control_listener, options.control_port)?,
+            address(&messages_listener, options.messages_port)?,
         );
 
         let aws_state = Aws::new(clock.clone(), options.record.as_deref())?;
         let github_state = GitHub::new(clock.clone());
+        let messages_state = Messages::default();
         if let Some(path) = &options.record {
-            github_state.record_to(path).map_err(|source| Error::File {
+            let unopened = |source| Error::File {
                 path: path.clone(),
                 source,
-            })?;
+            };
+            github_state.record_to(path).map_err(unopened)?;
+            messages_state.record_to(path).map_err(unopened)?;
         }
         let seeded = control::Seeded::default();
         let servers = vec![
             serve_with_reset(aws_listener, aws_state.router()),
             serve(github_listener, github_state.router(url(github))),
+            serve_with_reset(messages_listener, messages_state.router()),
             serve(
                 control_listener,
-                control::router(&clock, &aws_state, &github_state, seeded.clone()),
+                control::router(&clock, &aws_state, &github_state, &messages_state, seeded.clone()),
             ),
         ];
         let sandbox = Self {
@@ -135,6 +147,7 @@ impl Sandbox {
             aws,
             github,
             control,
+            messages,
             servers,
         };
         if let Some(path) = options.data {
@@ -160,6 +173,12 @@ impl Sandbox {
     #[must_use]
     pub fn control_url(&self) -> String {
         url(self.control)
+    }
+
+    /// Base URL of Slack (`/slack`), PagerDuty (`/pagerduty`) and webhooks (`/hooks/{name}`), without a trailing slash.
+    #[must_use]
+    pub fn messages_url(&self) -> String {
+        url(self.messages)
     }
 
     /// The clock that everything in this sandbox goes by.

@@ -18,6 +18,9 @@ struct Arguments {
     /// Port of the control API (0: any free one)
     #[arg(long, default_value_t = 0)]
     control_port: u16,
+    /// Port of Slack and PagerDuty (0: any free one)
+    #[arg(long, default_value_t = 0)]
+    messages_port: u16,
     /// Seed file: {"aws": …, "github": …}
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
@@ -43,6 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         aws_port: arguments.aws_port,
         github_port: arguments.github_port,
         control_port: arguments.control_port,
+        messages_port: arguments.messages_port,
         data: arguments.data,
         speed: arguments.speed,
         frozen: arguments.frozen,
@@ -52,6 +56,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("aws      {}", sandbox.aws_url());
     println!("github   {}", sandbox.github_url());
     println!("control  {}", sandbox.control_url());
+    println!("messages {}", sandbox.messages_url());
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,

@@ -8,6 +8,7 @@ mod engine;
 mod error;
 mod github;
 mod metrics;
+pub mod notify;
 pub mod probe;
 mod rolling;
 
@@ -16,7 +17,8 @@ pub use aws::{ApigatewayStage, Aws, AwsOptions, EcsCodedeploy, EcsNative, EcsTas
 pub use engine::{Engine, Order, Registry, RegistryFinding, Stray};
 pub use error::CallError;
 pub use github::{
-    FoundCommit, Github, GithubClient, GithubOauth, GithubOptions, GithubUser, OauthError, OauthOptions, Pkce, SignedIn,
+    FoundCommit, Github, GithubClient, GithubOauth, GithubOptions, GithubUser, NewIssue, OauthError, OauthOptions,
+    Pkce, SignedIn,
 };
 pub use metrics::{Alarm, AlarmState, CloudWatch, Metrics, Prometheus, PrometheusOptions, Read, Sources};
 pub use rolling::Rolling;

@@ -5,6 +5,7 @@ use super::{
     file::{self, At, File},
     freeze,
     health::Definitions,
+    notify,
     problem::{Problems, closest},
     rolling::rolling,
     smoke,
@@ -68,6 +69,7 @@ pub(super) fn settings(file: &File, problems: &mut Problems) -> Option<Settings>
             Some("leave the section out for 16, 30 and 60".to_owned()),
         );
     }
+    let notify = notify::settings(file, problems);
     let prometheus = super::metrics::prometheus(file.prometheus.as_ref(), problems);
     let (Ok(listen), Ok(public_url)) = (listen, public_url) else {
         return None;
@@ -81,6 +83,7 @@ pub(super) fn settings(file: &File, problems: &mut Problems) -> Option<Settings>
         github: file.github.clone(),
         region: file.aws.region.clone(),
         worker: *worker,
+        notify,
         prometheus,
     })
 }
@@ -91,7 +94,7 @@ fn holds_password(address: &str) -> bool {
         .is_ok_and(|url| url.password().is_some() || url.query_pairs().any(|(name, _)| name.contains("password")))
 }
 
-fn is_loopback(url: &url::Url) -> bool {
+pub(super) fn is_loopback(url: &url::Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

@@ -1,5 +1,6 @@
 //! The shape of the file, as it is written. Every member is documented here once: the JSON Schema is made from it.
 
+use super::notify::{Incidents, Notify};
 use super::smoke::{Monitor, Smoke};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
@@ -12,7 +13,7 @@ pub struct At<T>(toml::Spanned<T>);
 
 impl<T> At<T> {
     /// What the file leaves out.
-    fn absent(value: T) -> Self {
+    pub(super) fn absent(value: T) -> Self {
         Self(toml::Spanned::new(0..0, value))
     }
 
@@ -75,6 +76,9 @@ pub struct File {
     pub break_glass: super::freeze::BreakGlass,
     #[serde(default)]
     pub services: Vec<Service>,
+    #[serde(default)]
+    pub notify: Notify,
+    pub incidents: Option<Incidents>,
     #[serde(default)]
     pub smoke: Smoke,
 }

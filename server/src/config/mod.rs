@@ -11,6 +11,7 @@ mod freeze;
 mod health;
 mod health_rule;
 mod metrics;
+mod notify;
 mod problem;
 mod rolling;
 mod secrets;
@@ -23,6 +24,7 @@ mod tests_health;
 
 pub use file::{File, Github, Worker};
 pub use health::definitions;
+pub use notify::Telling;
 pub use problem::{Problem, Problems};
 pub use secrets::{Secrets, SecretsError, database_url};
 pub use smoke::SmokeSecrets;
@@ -58,6 +60,7 @@ pub struct Settings {
     pub github: Github,
     pub region: String,
     pub worker: Worker,
+    pub notify: Telling,
     /// Where Prometheus answers, if numbers come from one.
     pub prometheus: Option<url::Url>,
 }

@@ -10,8 +10,14 @@ pub struct Secrets {
     pub key: secrecy::SecretSlice<u8>,
     pub github_client_secret: SecretString,
     pub github_webhook_secret: SecretString,
-    /// For reading teams and comparisons.
+    /// For reading teams and comparisons, and for opening incidents.
     pub github_token: SecretString,
+    /// A bot's, with `chat:write`. Needed where `[notify.slack]` is.
+    pub slack_token: Option<SecretString>,
+    /// Of an Events API v2 integration. Needed where `[notify.pagerduty]` is.
+    pub pagerduty_key: Option<SecretString>,
+    /// Signs webhooks. Needed where `[[notify.webhooks]]` are.
+    pub webhook_secret: Option<SecretString>,
     /// For asking Prometheus, where it wants one.
     pub prometheus_token: Option<SecretString>,
 }
@@ -41,6 +47,9 @@ impl Secrets {
             github_client_secret: required("TIDEGATE_GITHUB_CLIENT_SECRET")?.into(),
             github_webhook_secret: required("TIDEGATE_GITHUB_WEBHOOK_SECRET")?.into(),
             github_token: required("TIDEGATE_GITHUB_TOKEN")?.into(),
+            slack_token: optional("TIDEGATE_SLACK_TOKEN")?.map(Into::into),
+            pagerduty_key: optional("TIDEGATE_PAGERDUTY_KEY")?.map(Into::into),
+            webhook_secret: optional("TIDEGATE_WEBHOOK_SECRET")?.map(Into::into),
             prometheus_token: optional("TIDEGATE_PROMETHEUS_TOKEN")?.map(SecretString::from),
         })
     }

@@ -222,6 +222,8 @@ fn the_schema_describes_every_section() {
         "environments",
         "policies",
         "services",
+        "notify",
+        "incidents",
     ] {
         assert!(members.iter().any(|known| *known == member), "{member}");
     }

@@ -3,6 +3,7 @@
 use super::{
     Services,
     errors::{self, no_deployment},
+    tell,
     transaction::{Stopped, again},
 };
 use tidegate_app::portal::PortalError;
@@ -44,7 +45,8 @@ impl Services {
         let now = tx.now();
         let transition = decide(&found.value, now)?;
         let (next, events) = found.value.apply(transition, now).map_err(Stopped::Refused)?;
-        tx.save_deployment(&next, found.version).await?;
+        let version = tx.save_deployment(&next, found.version).await?;
+        tell(&mut tx, Some(&found.value), &next, &events, version).await?;
         self.finish(tx, events, &next.id).await?;
         Ok(next)
     }

@@ -6,16 +6,17 @@ use super::{
     decide::is_held,
     errors::{self, no_deployment},
     inbox::{may_approve, policy},
-    lineage::{Lineage, lineage},
+    lineage::{Lineage, compare_url, lineage},
     roll_back::stoppable,
     service_page::permission,
     summary::summary,
 };
 use tidegate_app::{
-    model::{Allowed, DeploymentPage, DeploymentSummary},
+    model::{Allowed, DeploymentPage, DeploymentSummary, Telling, Told},
     portal::PortalError,
 };
 use tidegate_domain::{Action, Actor, Catalog, Deployment, DeploymentId, State, access, deployment::Kind, gate, plan};
+use tidegate_store::{Delivery, DeliveryState};
 
 impl Services {
     pub(crate) async fn deployment_page(&self, actor: &Actor, id: DeploymentId) -> Result<DeploymentPage, PortalError> {
@@ -54,7 +55,7 @@ impl Services {
                     .revision()
                     .is_some_and(|revision| revision.policy != policy.version()),
             quorum: plan::quorum_now(&deployment, &policy, &lineage.involved),
-            compare_url: self.compare_url(&lineage),
+            compare_url: compare_url(self.github_web(), &lineage),
             behind: match &deployment.state {
                 State::Requested { .. } | State::AwaitingApproval { .. } | State::Queued { .. } => {
                     behind.iter().map(|other| summary(other, &catalog)).collect()
@@ -63,6 +64,7 @@ impl Services {
             },
             related: self.related(&deployment, &catalog).await?,
             events: self.db().audit_of(id).await.map_err(errors::portal)?,
+            told: self.told(id).await?,
             allowed: self.allowed(actor, &deployment, &lineage, &catalog).await?,
             previous: lineage.previous.as_ref().map(|previous| summary(previous, &catalog)),
             earlier: self.earlier(&deployment).await?,
@@ -78,15 +80,21 @@ impl Services {
         })
     }
 
-    fn compare_url(&self, lineage: &Lineage) -> Option<String> {
-        let base = lineage.previous_release.as_ref()?;
-        let (web, release) = (self.github_web(), &lineage.release);
-        (base.commit != release.commit && base.repository == release.repository).then(|| {
-            format!(
-                "{web}/{}/compare/{}...{}",
-                release.repository, base.commit, release.commit
-            )
-        })
+    async fn told(&self, id: DeploymentId) -> Result<Vec<Told>, PortalError> {
+        let told = |delivery: Delivery| Told {
+            channel: delivery.channel,
+            about: delivery.kind.words().to_owned(),
+            state: match delivery.state {
+                DeliveryState::Waiting(at) => Telling::Waiting(at),
+                DeliveryState::Told(at) => Telling::Told(at),
+                DeliveryState::GivenUp(at) => Telling::GivenUp(at),
+            },
+            attempts: delivery.attempts,
+            why: delivery.why,
+            link: delivery.link,
+        };
+        let deliveries = self.db().deliveries_of(id).await.map_err(errors::portal)?;
+        Ok(deliveries.into_iter().map(told).collect())
     }
 
     /// Every other deployment that this one has to do with, each with how.

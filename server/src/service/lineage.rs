@@ -24,6 +24,18 @@ pub struct Lineage {
     pub involved: Involved,
 }
 
+/// GitHub's page of what a deployment brings; `web`: GitHub's own address.
+pub(crate) fn compare_url(web: &str, lineage: &Lineage) -> Option<String> {
+    let base = lineage.previous_release.as_ref()?;
+    let release = &lineage.release;
+    (base.commit != release.commit && base.repository == release.repository).then(|| {
+        format!(
+            "{web}/{}/compare/{}...{}",
+            release.repository, base.commit, release.commit
+        )
+    })
+}
+
 /// Reads it. The people are those known now: a release that learns of another author later excludes them from then on.
 ///
 /// # Errors

@@ -35,12 +35,14 @@ mod service_page;
 pub mod sessions;
 mod shape;
 mod summary;
+mod telling;
 mod transaction;
 mod webhooks;
 
 pub use ids::fresh_id;
 pub use releases::{NewGate, NewRelease};
 pub(crate) use summary::note;
+pub(crate) use telling::tell;
 pub use transaction::{Acting, OnceKey};
 pub use webhooks::{Delivery, Hook, Push, WorkflowRun, enriched};
 

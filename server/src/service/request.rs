@@ -6,6 +6,7 @@ use super::{
     errors::{self, invalid},
     fresh_id,
     releases::{no_release, no_service},
+    tell,
     transaction::{Stopped, again},
 };
 use tidegate_app::{model::NewDeployment, portal::PortalError};
@@ -104,6 +105,7 @@ impl Services {
         let unfinished = tx.unfinished_in(&deployment.service, &deployment.environment).await?;
         already_on_its_way(&unfinished, &deployment)?;
         tx.insert_deployment(&deployment).await?;
+        tell(&mut tx, None, &deployment, &[], 1).await?;
         tx.commit().await?;
         Ok(deployment.id)
     }

@@ -1,6 +1,7 @@
 //! Builds everything from the configuration and runs it. The only place that knows all parts.
 
 mod bridge;
+mod telling;
 
 use crate::{
     config::{self, Loaded, Secrets, Settings, SmokeSecrets},
@@ -105,6 +106,7 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
         timeout: GITHUB_PATIENCE,
     })?;
     let github: Arc<dyn Github> = Arc::new(client.clone());
+    let client_for_issues = client.clone();
     let identity = Arc::new(GithubIdentity::new(github.clone(), catalog.clone()));
     let services =
         Services::new(db.clone(), catalog.clone(), identity.clone()).with_github_web(settings.github.web_url.get());
@@ -131,6 +133,7 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
     let rolling = RollingOptions::new(uuid::Uuid::now_v7().to_string());
     let rolling = RollingImport::new(db.clone(), catalog.clone(), Arc::new(aws.clone()), rolling);
     let worker = worker(&db, &catalog, github, aws, &settings, &secrets)?;
+    let outbox = telling::outbox(&db, client_for_issues, &settings, &secrets)?;
     let monitors = monitors(&db, &catalog);
     let listener = tokio::net::TcpListener::bind(listen)
         .await
@@ -146,6 +149,10 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
         let stop = stop.clone();
         async move { rolling.run(stop).await }
     });
+    let telling = tokio::spawn({
+        let stop = stop.clone();
+        async move { outbox.run(stop).await }
+    });
     let monitoring = tokio::spawn({
         let stop = stop.clone();
         async move { monitors.run(stop).await }
@@ -155,6 +162,7 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
     stop.cancel();
     working.await?;
     importing.await?;
+    telling.await?;
     monitoring.await?;
     keeping.await?;
     signals.abort();

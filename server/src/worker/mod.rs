@@ -27,7 +27,8 @@
 //!
 //! # Beside the loop
 //! [`enrich`] completes what CI reported by what GitHub knows, [`strays`] stops cloud deployments that surface after
-//! their operation was closed. [`monitors`] is a loop of its own: suites that run on a schedule.
+//! their operation was closed. [`monitors`] is a loop of its own: suites that run on a schedule. [`Outbox`] is another:
+//! it tells people.
 
 mod attend;
 mod budget;
@@ -37,6 +38,7 @@ mod health;
 mod lease;
 mod monitors;
 mod observe;
+mod outbox;
 mod reconcile;
 mod record;
 mod rolling;
@@ -44,6 +46,7 @@ mod seen;
 mod strays;
 
 pub use monitors::{MonitorOptions, Monitors};
+pub use outbox::{Channels, HealthTable, Hears, Outbox, OutboxOptions, Routed};
 pub use reconcile::Reconciler;
 pub use rolling::{RollingImport, RollingOptions};
 

@@ -169,7 +169,7 @@ impl Reconciler {
 }
 
 /// Returns after the next change; many at once count as one.
-async fn something_changed(changes: &mut broadcast::Receiver<Change>) {
+pub(super) async fn something_changed(changes: &mut broadcast::Receiver<Change>) {
     match changes.recv().await {
         Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => while changes.try_recv().is_ok() {},
         // No one will ever tell: the timer alone goes on.

@@ -1,6 +1,7 @@
 //! Saves what happened to a claimed deployment: the new state, its audit events and the wake-ups, or nothing.
 
 use super::{lease::Lease, reconcile::Inner};
+use crate::service::tell;
 use serde_json::json;
 use tidegate_domain::{
     Actor, AuditEvent, Deployment, EventKind, Refusal, StateName, Subject,
@@ -55,6 +56,7 @@ impl Inner {
             .await?;
         }
         let version = tx.save_claimed(&next, found.version, &lease.claim).await?;
+        tell(&mut tx, Some(&found.value), &next, &events, version).await?;
         let (before, after) = (found.value.state.name(), next.state.name());
         if after.is_terminal() {
             tx.wake_lane(&next.service, &next.environment).await?;

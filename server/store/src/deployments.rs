@@ -276,7 +276,7 @@ fn superseded_by(deployment: &Deployment) -> Option<String> {
     }
 }
 
-fn unique(error: sqlx::Error, conflict: Conflict) -> StoreError {
+pub(crate) fn unique(error: sqlx::Error, conflict: Conflict) -> StoreError {
     if error
         .as_database_error()
         .is_some_and(|refusal| refusal.is_unique_violation())

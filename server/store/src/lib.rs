@@ -18,6 +18,7 @@ mod history;
 mod lanes;
 mod monitors;
 mod once;
+mod outbox;
 mod people;
 #[cfg(test)]
 mod plans;
@@ -48,6 +49,7 @@ pub use history::HistoryQuery;
 pub use lanes::LaneSummary;
 pub use monitors::{MonitorClaim, MonitorRow};
 pub use once::{IDEMPOTENCY_STUCK_MILLIS, Idempotency, OauthState, Retention};
+pub use outbox::{Delivery, DeliveryClaim, DeliveryState};
 pub use people::Person;
 pub use pushes::Push;
 pub use roles::Power;

@@ -109,6 +109,7 @@ async fn lanes_claims_and_the_matrix_use_their_indexes() {
         (crate::lanes::OPEN, "deployments_open"),
         (crate::claims::DUE, "work_due"),
         (crate::health::DUE, "health_watches_due"),
+        (crate::outbox::UNROUTED, "outbox_unrouted"),
     ] {
         let plan = explain(&scratch, statement).await;
         assert!(in_order(&plan) && plan.contains(index), "{statement}: {plan}");

@@ -18,7 +18,7 @@ use tidegate_domain::{ReleaseId, Timestamp};
 /// 2. the release, then its gates;
 /// 3. rows of `work`, all that are needed in one call and so in the order of their ids ([`Tx::wake_lane`],
 ///    [`Tx::wake_releases`], a claim): wake first, decide then;
-/// 4. the deployment, then its lane, then what was measured during it;
+/// 4. the deployment, then its lane, what was measured during it, and the outbox;
 /// 5. the audit log. From there on every other writer waits for this commit, so it comes last. Only a new deployment is
 ///    inserted after it, and waits for nobody.
 pub struct Tx {

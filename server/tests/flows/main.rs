@@ -21,3 +21,4 @@ mod monitoring;
 mod rolling;
 mod rolling_back;
 mod story;
+mod telling;

@@ -18,6 +18,7 @@ use crate::{
         rows::{environment, rollback_chip},
         state::{badge, state},
         timeline::timeline,
+        told::told,
     },
     model::{DeploymentPage, DeploymentSummary},
     portal::PortalError,
@@ -80,6 +81,7 @@ fn show(page: DeploymentPage) -> AnyView {
             {windows::glass(&page)}
             {budget::section(&page)}
             {related(&page)}
+            {told(&page.told)}
             <section class="history-of" aria-labelledby="what-happened">
                 <h2 id="what-happened">"What happened" <span class="muted">{count}</span> {in_the_log}</h2>
                 {events}

@@ -58,7 +58,7 @@ pub(crate) fn requested() -> Deployment {
     }
 }
 
-fn person(id: i64) -> Actor {
+pub(crate) fn person(id: i64) -> Actor {
     Actor::Person {
         person: PersonRef::new(id, format!("person-{id}")),
         roles: Vec::new(),
@@ -94,7 +94,7 @@ fn engine() -> Engine {
     })
 }
 
-fn facts() -> Facts {
+pub(crate) fn facts() -> Facts {
     Facts {
         target: Some(TargetFacts {
             policy: policy(),
@@ -122,7 +122,7 @@ fn facts() -> Facts {
     }
 }
 
-fn step(deployment: &Deployment, facts: &Facts, now: Timestamp) -> Deployment {
+pub(crate) fn step(deployment: &Deployment, facts: &Facts, now: Timestamp) -> Deployment {
     match plan(deployment, facts, now) {
         Step::Do(transition) => deployment.apply(*transition, now).unwrap().0,
         Step::Call(kind) => deployment.apply(Transition::Intend { kind, epoch: 1 }, now).unwrap().0,
@@ -168,12 +168,12 @@ fn member(id: i64, at: Timestamp) -> Option<Vec<Membership>> {
     }])
 }
 
-fn queued() -> Deployment {
+pub(crate) fn queued() -> Deployment {
     let awaiting = step(&requested(), &facts(), moment(1));
     approve(&awaiting, 2, moment(2)).unwrap()
 }
 
-fn started() -> Deployment {
+pub(crate) fn started() -> Deployment {
     step(
         &queued(),
         &Facts {

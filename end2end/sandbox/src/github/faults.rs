@@ -24,6 +24,8 @@ pub(crate) struct Faults {
     pub(crate) web_down: bool,
     /// The Actions issuer answers 503.
     pub(crate) oidc_down: bool,
+    /// `/api/v3` does as it was asked, and then answers 502.
+    pub(crate) api_loses_answers: bool,
     /// `/api/v3` answers 403 with `Retry-After: 60`.
     pub(crate) secondary_rate_limit: bool,
     /// `/api/v3` answers 403 because the hour's calls are used up.
@@ -40,7 +42,9 @@ impl Faults {
     /// Whether a request for this path is answered otherwise, or later, than it would be.
     fn affect(&self, path: &str) -> bool {
         let here = match Part::of(path) {
-            Part::Api => self.api_down || self.secondary_rate_limit || self.primary_rate_limit,
+            Part::Api => {
+                self.api_down || self.api_loses_answers || self.secondary_rate_limit || self.primary_rate_limit
+            }
             Part::Oidc => self.oidc_down,
             Part::Web => self.web_down,
         };
@@ -139,7 +143,11 @@ pub(crate) async fn apply(State(github): State<GitHub>, request: Request, next: 
         )
             .into_response();
     }
-    next.run(request).await
+    let answer = next.run(request).await;
+    if api && faults.api_loses_answers {
+        return (StatusCode::BAD_GATEWAY, Json(json!({ "message": "Server Error" }))).into_response();
+    }
+    answer
 }
 
 fn unavailable_json() -> Response {

@@ -11,6 +11,7 @@ mod calls;
 mod control;
 mod faults;
 mod git;
+mod issues;
 mod oauth;
 mod oauth_page;
 mod oidc;

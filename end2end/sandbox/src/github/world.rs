@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::git::Repo;
+use super::{git::Repo, issues::Issue};
 
 /// Everything on one GitHub, in the order it was made.
 #[derive(Debug, Default)]
@@ -15,6 +15,7 @@ pub(crate) struct World {
     pub(crate) users: BTreeMap<u64, User>,
     pub(crate) orgs: Vec<Org>,
     pub(crate) repos: Vec<Repo>,
+    pub(crate) issues: Vec<Issue>,
     pub(crate) apps: Vec<OAuthApp>,
     pub(crate) tokens: BTreeMap<String, Token>,
     pub(crate) codes: BTreeMap<String, AuthorizationCode>,

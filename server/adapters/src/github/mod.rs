@@ -2,8 +2,10 @@
 //!
 //! Answers are read leniently: a field that is missing or new never fails a call, unless nothing can be said without it.
 
+mod issues;
 mod oauth;
 
+pub use issues::NewIssue;
 pub use oauth::{GithubOauth, OauthError, OauthOptions, Pkce, SignedIn};
 
 use crate::{CallError, error::chain};

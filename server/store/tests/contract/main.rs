@@ -34,6 +34,7 @@ mod history;
 mod links;
 mod monitors;
 mod once;
+mod outbox;
 mod releases;
 mod roles;
 mod rolling;

@@ -3,6 +3,7 @@
 //! Every call needs a token that this GitHub issued. What a caller may not see answers 404, as GitHub
 //! hides what is private.
 
+mod issues;
 mod orgs;
 pub(crate) mod render;
 mod render_repo;
@@ -34,6 +35,7 @@ pub(crate) fn router(github: &GitHub) -> Router<GitHub> {
         .merge(users::router())
         .merge(orgs::router())
         .merge(repos::router())
+        .merge(issues::router())
         .route("/rate_limit", get(rate_limit))
         .fallback(|| async { not_found() })
         .layer(middleware::from_fn_with_state(github.clone(), gate));

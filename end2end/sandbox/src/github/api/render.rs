@@ -23,7 +23,7 @@ pub(crate) fn time(at: Timestamp) -> String {
     format!("{at:.0}")
 }
 
-pub(super) fn node(kind: &str, id: impl std::fmt::Display) -> String {
+pub(crate) fn node(kind: &str, id: impl std::fmt::Display) -> String {
     STANDARD.encode(format!("0{}:{kind}{id}", kind.len()))
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn router() -> Router<GitHub> {
 }
 
 /// The repository, if the caller may read it: private ones need the `repo` scope and membership.
-fn readable<'w>(world: &'w World, caller: &Caller, owner: &str, name: &str) -> Option<&'w Repo> {
+pub(super) fn readable<'w>(world: &'w World, caller: &Caller, owner: &str, name: &str) -> Option<&'w Repo> {
     world
         .repo(owner, name)
         .filter(|repo| !repo.private || (caller.has(&["repo"]) && world.can_read(caller.user, repo)))
