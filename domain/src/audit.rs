@@ -48,6 +48,8 @@ kinds! {
     CloudIntended = "cloud.intended": "About to call the cloud",
     CloudConcluded = "cloud.concluded": "Cloud answered",
     CloudProgressed = "cloud.progressed": "Progress at the cloud",
+    SmokePassed = "smoke.passed": "Smoke test passed",
+    SmokeFailed = "smoke.failed": "Smoke test failed",
     DeploymentHeld = "deployment.held": "Held for people to look",
     DeploymentResumed = "deployment.resumed": "Continued after a hold",
     RollbackRequested = "rollback.requested": "Rollback asked for",

@@ -481,6 +481,7 @@ impl<'a> Flow<'a> {
             ballot: self.ballot(),
             revision,
             engine: self.engine.clone(),
+            verify: None,
             memberships,
         };
         let operation = OperationId::from_uuid(uuid(4, self.record.deployment.id.uuid().as_u128() % 9973));

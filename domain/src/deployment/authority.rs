@@ -9,6 +9,7 @@ use crate::{
     name::TeamSlug,
     policy::Policy,
     revision::Revision,
+    smoke::Verification,
     time::{SECOND, Timestamp},
 };
 use serde_json::json;
@@ -30,6 +31,8 @@ pub struct StartEvidence {
     pub revision: Revision,
     /// Where it goes: what [`Revision::task_definition`] was computed for.
     pub engine: Engine,
+    /// What it has to pass before it counts as a success. `None`: nothing.
+    pub verify: Option<Verification>,
     /// Of every approver; may be empty where nobody had to approve.
     pub memberships: Vec<Membership>,
 }

@@ -5,6 +5,7 @@
 //! deployment with its audit events, or says why not. Terminal states never change (R13).
 
 mod authority;
+mod checks;
 mod due;
 mod recovery;
 mod run;
@@ -14,6 +15,7 @@ mod transition;
 pub(crate) mod tests;
 
 pub use authority::{Ballot, MEMBERSHIP_FRESH_MILLIS, StartEvidence};
+pub use checks::{Checks, When};
 pub(crate) use due::may_abort;
 pub use recovery::{
     CALL_WITHIN_MILLIS, CONFIRMED_AT_MOST_MILLIS, CONFIRMED_WITHIN_MILLIS, FailureClass, RollbackTiming, plain_words,

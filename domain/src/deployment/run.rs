@@ -1,11 +1,12 @@
 //! What is known of a deployment that the cloud carries out: every call intended, and everything observed.
 
-use super::RollbackCause;
+use super::{Checks, RollbackCause};
 use crate::{
     catalog::Engine,
     id::{ApprovalId, OperationId},
     name::PersonRef,
     revision::Revision,
+    smoke::Verification,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,12 @@ pub struct Run {
     pub waived: Vec<String>,
     /// What people were warned of, each once.
     pub concerns: Vec<Concern>,
+    /// What it has to pass, as approved. `None`: nothing.
+    #[serde(default)]
+    pub verify: Option<Verification>,
+    /// How far it has passed.
+    #[serde(default)]
+    pub checks: Checks,
 }
 
 /// People are to look before it goes on.

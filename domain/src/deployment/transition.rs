@@ -2,7 +2,7 @@
 
 use super::{
     Ballot, Blocker, Call, CallKind, Concern, Deployment, Expiry, Failure, Hold, Outcome, Preparation, Progress,
-    RollbackCause, Run, StartEvidence, State, StateName, StopRequest, due,
+    RollbackCause, Run, StartEvidence, State, StateName, StopRequest, When, due,
 };
 use crate::{
     access::Actor,
@@ -12,6 +12,7 @@ use crate::{
     name::PersonRef,
     policy::Policy,
     revision::{Revision, RevisionHash},
+    smoke::Attempt,
     time::{SECOND, Timestamp},
 };
 use serde_json::{Value, json};
@@ -71,6 +72,11 @@ pub enum Transition {
     Observe {
         progress: Progress,
     },
+    /// One request of the smoke suite was made and judged.
+    RecordAttempt {
+        when: When,
+        attempt: Attempt,
+    },
     /// A person wants it gone, or what was seen of it says so.
     RequestStop {
         actor: Actor,
@@ -122,6 +128,7 @@ impl Transition {
             Self::Intend { .. } => "intend a call",
             Self::Conclude { .. } => "conclude a call",
             Self::Observe { .. } => "observe",
+            Self::RecordAttempt { .. } => "record an attempt",
             Self::RequestStop { .. } => "roll back",
             Self::Hold { .. } => "hold",
             Self::Resume { .. } => "continue",
@@ -341,6 +348,8 @@ impl Deployment {
                     hold: None,
                     waived: Vec::new(),
                     concerns: Vec::new(),
+                    verify: evidence.verify,
+                    checks: super::Checks::default(),
                 };
                 let data = json!({
                     "operation": operation, "revision": revision.hash(), "digest": self.digest, "engine": run.engine,
@@ -384,13 +393,20 @@ impl Deployment {
                     None,
                 ));
                 next.conclude(open, outcome);
+                next.edit_run(|run| run.note_all_traffic(now));
             }
             (Transition::Observe { progress }, State::Deploying { run }) => {
                 if run.progress.as_ref().is_none_or(|old| old.differs(&progress)) {
                     let data = progress_data(&progress, run.progress.as_ref());
                     events.push(self.event(EventKind::CloudProgressed, worker(), data, None));
-                    next.edit_run(|run| run.progress = Some(progress));
+                    next.edit_run(|run| {
+                        run.progress = Some(progress);
+                        run.note_all_traffic(now);
+                    });
                 }
+            }
+            (Transition::RecordAttempt { when, attempt }, State::Deploying { .. }) => {
+                events.extend(next.attempted(when, attempt).ok_or_else(invalid)?);
             }
             (Transition::RequestStop { actor, cause }, State::Starting { run } | State::Deploying { run }) => {
                 if run.stop.is_some() {
@@ -535,7 +551,7 @@ impl Deployment {
         self.event(EventKind::RollbackRequested, actor, data, text)
     }
 
-    fn edit_run(&mut self, edit: impl FnOnce(&mut Run)) {
+    pub(super) fn edit_run(&mut self, edit: impl FnOnce(&mut Run)) {
         if let State::Starting { run } | State::Deploying { run } | State::RollingBack { run, .. } = &mut self.state {
             edit(run);
         }

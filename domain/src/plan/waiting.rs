@@ -1,6 +1,6 @@
 //! What happens next to a deployment that has not started: gates, approval, its turn in the lane.
 
-use super::{Facts, LOOK_AGAIN_MILLIS, Step, TargetFacts, act, revision_of, wait, wait_for_github};
+use super::{Facts, LOOK_AGAIN_MILLIS, Step, TargetFacts, act, revision_of, verification, wait, wait_for_github};
 use crate::{
     access::Actor,
     deployment::{Authority, Ballot, Blocker, BlockerKind, Deployment, Expiry, Kind, StartEvidence, State, Transition},
@@ -202,6 +202,7 @@ fn queued(deployment: &Deployment, target: &TargetFacts, revision: Revision, fac
             ballot,
             revision,
             engine: target.engine.clone(),
+            verify: verification(deployment, target),
             memberships: facts.memberships.clone().unwrap_or_default(),
         }),
         deadline: now.plus_seconds(target.deadline_seconds),

@@ -27,7 +27,7 @@ use std::{
 };
 use tidegate_adapters::{
     ActionsOidc, Aws, AwsOptions, EcsCodedeploy, Github, GithubClient, GithubOauth, GithubOptions, OauthOptions,
-    probe::{HttpProber, SystemResolver},
+    probe::{HttpProber, Prober, SystemResolver},
 };
 use tidegate_domain::catalog::EngineKind;
 use tidegate_store::{Db, PoolOptions};
@@ -120,8 +120,9 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
     )?;
     let sessions = parts.sessions.clone();
     let state = HttpState::new(parts)?;
-    let worker = worker(&db, &catalog, github, &settings).await;
-    let monitors = monitors(&db, &catalog);
+    let prober: Arc<dyn Prober> = Arc::new(HttpProber::new(Arc::new(SystemResolver), Arc::new(SmokeSecrets)));
+    let worker = worker(&db, &catalog, github, prober.clone(), &settings).await;
+    let monitors = monitors(&db, &catalog, prober);
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .map_err(|error| format!("{listen}: cannot listen: {error}. Choose another server.listen"))?;
@@ -201,7 +202,13 @@ fn parts(
     })
 }
 
-async fn worker(db: &Db, catalog: &CatalogHandle, github: Arc<dyn Github>, settings: &Settings) -> Reconciler {
+async fn worker(
+    db: &Db,
+    catalog: &CatalogHandle,
+    github: Arc<dyn Github>,
+    prober: Arc<dyn Prober>,
+    settings: &Settings,
+) -> Reconciler {
     let aws = Aws::connect(AwsOptions {
         region: Some(settings.region.clone()),
         ..AwsOptions::default()
@@ -215,13 +222,12 @@ async fn worker(db: &Db, catalog: &CatalogHandle, github: Arc<dyn Github>, setti
         concurrency: settings.worker.concurrency,
         ..Options::new(uuid::Uuid::now_v7().to_string())
     };
-    Reconciler::new(db.clone(), catalog.clone(), engines, github, options)
+    Reconciler::new(db.clone(), catalog.clone(), engines, github, prober, options)
 }
 
-fn monitors(db: &Db, catalog: &CatalogHandle) -> Monitors {
-    let prober = HttpProber::new(Arc::new(SystemResolver), Arc::new(SmokeSecrets));
+fn monitors(db: &Db, catalog: &CatalogHandle, prober: Arc<dyn Prober>) -> Monitors {
     let options = MonitorOptions::new(uuid::Uuid::now_v7().to_string());
-    Monitors::new(db.clone(), catalog.clone(), Arc::new(prober), options)
+    Monitors::new(db.clone(), catalog.clone(), prober, options)
 }
 
 /// SIGTERM and SIGINT stop; SIGHUP reads the configuration again, and keeps the old one if the new one is wrong.

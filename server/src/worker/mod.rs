@@ -36,6 +36,7 @@ mod enrich;
 mod lease;
 mod monitors;
 mod observe;
+mod probe;
 mod reconcile;
 mod record;
 mod seen;

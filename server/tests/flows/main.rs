@@ -16,3 +16,4 @@ mod lane;
 mod monitoring;
 mod rolling_back;
 mod story;
+mod verifying;

@@ -9,7 +9,10 @@ use std::{
     },
     time::Duration,
 };
-use tidegate_adapters::{Aws, AwsOptions, EcsCodedeploy, Github, GithubClient, GithubOptions};
+use tidegate_adapters::{
+    Aws, AwsOptions, EcsCodedeploy, Github, GithubClient, GithubOptions,
+    probe::{HttpProber, Prober, SecretSource, SystemResolver},
+};
 use tidegate_app::{
     model::NewDeployment,
     portal::{Portal, PortalError},
@@ -48,9 +51,19 @@ pub(crate) struct World {
     pub(crate) catalog: CatalogHandle,
     pub(crate) github: Arc<GithubClient>,
     pub(crate) options: Options,
+    pub(crate) prober: Arc<dyn Prober>,
     shift: Arc<AtomicI64>,
     workers: Vec<(CancellationToken, JoinHandle<()>)>,
     pub(crate) scratch: Scratch,
+}
+
+/// The one secret of the tests.
+pub(crate) struct Canary;
+
+impl SecretSource for Canary {
+    fn secret(&self, _: &str) -> Result<secrecy::SecretString, String> {
+        Ok("canary-secret".to_owned().into())
+    }
 }
 
 /// Asks GitHub each time, as it is.
@@ -103,6 +116,7 @@ impl World {
         let services = Services::new(db.clone(), catalog.clone(), Arc::new(identity));
         Self {
             services,
+            prober: Arc::new(HttpProber::new(Arc::new(SystemResolver), Arc::new(Canary))),
             db,
             catalog,
             github,
@@ -135,6 +149,7 @@ impl World {
             self.catalog.clone(),
             self.engines().await,
             self.github.clone(),
+            self.prober.clone(),
             options,
         );
         let shutdown = CancellationToken::new();

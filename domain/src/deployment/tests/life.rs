@@ -129,6 +129,7 @@ fn r05_nothing_starts_on_memberships_that_are_stale_or_unknown() {
         },
         revision: queued().revision().unwrap().clone(),
         engine: engine(),
+        verify: None,
         memberships: member(2, at).unwrap(),
     };
     let start = |at| Transition::Start {

@@ -3,6 +3,7 @@
 mod driven;
 mod in_flight;
 mod life;
+mod verified;
 mod walks;
 
 use super::*;
@@ -122,6 +123,7 @@ fn step(deployment: &Deployment, facts: &Facts, now: Timestamp) -> Deployment {
         Step::Do(transition) => deployment.apply(*transition, now).unwrap().0,
         Step::Call(kind) => deployment.apply(Transition::Intend { kind, epoch: 1 }, now).unwrap().0,
         Step::Wait { why, .. } => panic!("waits: {why}"),
+        Step::Probe { .. } => panic!("it has no suite"),
         Step::Rest => panic!("rests"),
     }
 }
