@@ -6,6 +6,7 @@
 
 mod monitors;
 mod portal;
+mod verified;
 mod world;
 
 use axum::{

@@ -1,6 +1,6 @@
 //! What was tried of a deployment's smoke suite, and since when all traffic is on the new version.
 
-use super::{CallKind, CloudStatus, Deployment, Run};
+use super::{CallKind, CloudStatus, Deployment, Outcome, Progress, Run};
 use crate::{
     access::Actor,
     audit::{AuditEvent, EventKind},
@@ -80,6 +80,19 @@ impl Run {
         }
         let shifted = |(percent, _)| self.made(CallKind::ShiftTraffic { percent }).is_some();
         self.revision.traffic.steps().into_iter().all(shifted) && self.next_of(script.with_all).is_none()
+    }
+
+    /// Whether the new version may have been let to the traffic, or was told that it may go on, after it had waited.
+    pub fn made_way(&self) -> bool {
+        let gave = |progress: &Progress| progress.traffic.is_some_and(|share| share > 0);
+        self.progress.as_ref().is_some_and(gave)
+            || self.calls.iter().any(|call| {
+                let gives = matches!(
+                    call.kind,
+                    CallKind::ShiftTraffic { .. } | CallKind::SwapStage | CallKind::ContinueDeployment
+                );
+                gives && !matches!(call.outcome, Outcome::Refused { .. } | Outcome::NothingHappened { .. })
+            })
     }
 
     /// Remembers the first moment of that.

@@ -7,7 +7,7 @@
 use super::{POLL_MILLIS, Step, act};
 use crate::{
     access::Actor,
-    deployment::{CallKind, CloudStatus, Outcome, Progress, RollbackCause, Run, Transition, When},
+    deployment::{CloudStatus, Progress, RollbackCause, Run, Transition, When},
     smoke::{Next, Verification, next},
     time::{Timestamp, span_words},
 };
@@ -15,7 +15,7 @@ use crate::{
 /// What the test listener has to show, where the new version runs and waits for traffic. `None`: nothing (more).
 pub(super) fn before_traffic(run: &Run, progress: &Progress, now: Timestamp) -> Option<Step> {
     let verify = run.verify.as_ref()?;
-    if progress.status != CloudStatus::Ready || let_through(run, progress) {
+    if progress.status != CloudStatus::Ready || run.made_way() {
         return None;
     }
     suite(run, verify, When::Before, now)
@@ -66,16 +66,4 @@ fn until(at: Timestamp, now: Timestamp, why: String) -> Step {
         until: at.min(now.plus_millis(POLL_MILLIS)),
         why,
     }
-}
-
-/// Whether some of the traffic may have been given to the new version already.
-fn let_through(run: &Run, progress: &Progress) -> bool {
-    progress.traffic.is_some_and(|share| share > 0)
-        || run.calls.iter().any(|call| {
-            let gives = matches!(
-                call.kind,
-                CallKind::ShiftTraffic { .. } | CallKind::SwapStage | CallKind::ContinueDeployment
-            );
-            gives && !matches!(call.outcome, Outcome::Refused { .. } | Outcome::NothingHappened { .. })
-        })
 }

@@ -8,6 +8,7 @@ mod next;
 mod recovery;
 mod rollout;
 mod safety;
+mod verification;
 
 use super::{Live, load, main, visitor};
 use crate::{
@@ -71,8 +72,10 @@ fn show(page: DeploymentPage) -> AnyView {
             <div class="answers">
                 {rollout::section(&page)}
                 {recovery::section(&page)}
+                {verification::of_run(&page)}
                 {changes::section(&page)}
                 {safety::section(&page)}
+                {verification::planned(&page)}
                 {decision::section(&page, &visitor)}
             </div>
             {related(&page)}
