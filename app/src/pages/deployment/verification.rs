@@ -216,7 +216,8 @@ fn tried(test: &Test, attempts: &[Attempt], moment: When, goes_on: bool) -> impl
         Some(_) => mark(Meaning::Quiet, Icon::Ban, "given up"),
         None => mark(Meaning::Quiet, Icon::Dot, if goes_on { "to come" } else { "not run" }),
     };
-    let tries = (test.attempts > 1 && number > 0).then(|| format!("attempt {number} of {}", test.attempts));
+    let again = number > 1 || last.is_some_and(|last| !last.passed());
+    let tries = (test.attempts > 1 && again).then(|| format!("attempt {number} of {}", test.attempts));
     let latency = last.map(|last| {
         let over = last.latency_ms > limit(test);
         view! {
