@@ -27,7 +27,7 @@ test("a smoke test that fails takes all traffic back, and the page says what was
   await becomes(page, badge(page, "Rolled back"));
   const next = page.getByRole("region", { name: "What happens next" });
   await expect(next).toContainText("Rolled back: all traffic is on");
-  await expect(next).toContainText("smoke test intent_classification failed");
+  await expect(next).toContainText("Smoke test intent_classification failed");
   const failed = page.locator(".verification .test", { hasText: "intent_classification" });
   await expect(failed).toContainText('/intent is "refund", expected "order_return"');
   await failed.locator("summary").click();
