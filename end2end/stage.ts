@@ -4,6 +4,7 @@ import type { Cookie } from "@playwright/test";
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { type Server, createServer as createSite } from "node:http";
 import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,6 +24,8 @@ const WEBHOOK_SECRET = "sandbox-webhook-secret";
 export interface Options {
   /** Virtual seconds per real second at the cloud. */
   speed: number;
+  /** orchestrator in production has to pass a smoke suite, which asks {@link Stage.site}. */
+  verified?: boolean;
 }
 
 export interface Answer<T = any> {
@@ -73,11 +76,14 @@ export class Stage {
     readonly githubUrl: string,
     readonly awsUrl: string,
     readonly controlUrl: string,
+    /** What a suite asks, where the stage has one. */
+    readonly site: Site | undefined,
   ) {}
 
-  static async open({ speed }: Options): Promise<Stage> {
+  static async open({ speed, verified }: Options): Promise<Stage> {
     const dir = await mkdtemp(join(tmpdir(), "tidegate-stage-"));
     const processes: ChildProcess[] = [];
+    const site = verified ? await Site.open() : undefined;
     try {
       const sandbox = run("sandbox", dir, processes, [
         "--data",
@@ -94,18 +100,24 @@ export class Stage {
       const config = join(dir, "tidegate.toml");
       await writeFile(
         config,
-        written.replaceAll(DEMO.portal, portal).replaceAll(DEMO.github, new URL(urls.github!).host),
+        (site ? site.verifies(written) : written)
+          .replaceAll(DEMO.portal, portal)
+          .replaceAll(DEMO.github, new URL(urls.github!).host),
       );
-      const stage = new Stage(processes, dir, `http://${portal}`, urls.github!, urls.aws!, urls.control!);
+      const stage = new Stage(processes, dir, `http://${portal}`, urls.github!, urls.aws!, urls.control!, site);
       await stage.startServer();
       return stage;
     } catch (error) {
+      site?.close();
       await end(processes, dir);
       throw error;
     }
   }
 
-  close = () => end(this.processes, this.dir);
+  close = () => {
+    this.site?.close();
+    return end(this.processes, this.dir);
+  };
 
   /** Starts the server on the stage's database; also again, after it was stopped. */
   async startServer(): Promise<void> {
@@ -235,6 +247,52 @@ export class Stage {
   /** Has GitHub send a signed webhook to the portal: `webhook({ event: "push", repository: "acme/rag" })`. */
   webhook = (delivery: Record<string, unknown>) =>
     this.control("/github/webhooks", { url: `${this.url}/webhooks/github`, secret: WEBHOOK_SECRET, ...delivery });
+}
+
+/** The service that a suite asks. */
+export class Site {
+  /** What `/classify` takes a message for. The suite expects `order_return`. */
+  intent = "order_return";
+
+  private constructor(
+    private readonly server: Server,
+    private readonly url: string,
+  ) {}
+
+  static open(): Promise<Site> {
+    return new Promise((resolve, reject) => {
+      let site: Site;
+      const server = createSite((request, response) => {
+        const body = request.url === "/classify" ? { intent: site.intent, token: "canary-token" } : { status: "up" };
+        response.setHeader("content-type", "application/json");
+        response.end(JSON.stringify(body));
+      });
+      server.once("error", reject);
+      server.listen(0, "127.0.0.1", () => {
+        const { port } = server.address() as { port: number };
+        resolve((site = new Site(server, `http://127.0.0.1:${port}`)));
+      });
+    });
+  }
+
+  close = () => this.server.close();
+
+  /** The configuration in which orchestrator has to pass two tests of this site. */
+  verifies(config: string): string {
+    const suite = [
+      "[smoke]",
+      'allow = ["127.0.0.1"]',
+      "[[smoke.reference.tests]]",
+      'name = "health_check"',
+      'path = "/health"',
+      "[[smoke.reference.tests]]",
+      'name = "intent_classification"',
+      'path = "/classify"',
+      'expect_json = { "/intent" = "order_return" }',
+    ];
+    const target = `smoke = "reference"\nbase_url = "${this.url}"`;
+    return `${config.replace('# smoke = "reference"', target)}\n${suite.join("\n")}\n`;
+  }
 }
 
 async function call<T>(url: string, method: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<T>> {

@@ -8,6 +8,8 @@ mod monitors;
 mod portal;
 #[path = "../examples/preview/rolling.rs"]
 mod rolling;
+#[path = "../examples/preview/verified.rs"]
+mod verified;
 #[path = "../examples/preview/world.rs"]
 mod world;
 
@@ -171,6 +173,50 @@ async fn every_state_has_its_page_and_says_what_happens_next() {
         assert_eq!(page.status, StatusCode::OK, "{state:?}");
         page.says(sentence);
     }
+}
+
+/// The page of the first deployment of a service in a state.
+async fn first_of(service: &str, state: StateName) -> Answer {
+    let sample = sample();
+    for (id, _) in sample.ids().into_iter().filter(|(_, found)| *found == state) {
+        let page = get(sample.clone(), dana(), &format!("/deployments/{id}")).await;
+        if page.html.contains(&format!("· {service} ")) {
+            return page;
+        }
+    }
+    panic!("no deployment of {service} that is {state:?}");
+}
+
+#[tokio::test]
+async fn what_has_to_pass_is_said_before_anybody_approves() {
+    let page = first_of("rag", StateName::AwaitingApproval).await;
+    page.says("Verification suite reference, 3 tests");
+    page.says("against the test listener https://test.rag.acme.example:8443");
+    page.says("With all traffic on the new version, after 2 min of stability wait: against https://rag.acme.example");
+    page.says("health_check GET /health answers 200 within 10.0 s, in one of 5 attempts");
+    page.says("intent_classification POST /api/v1/classify answers 200 within 10.0 s, with /intent as expected");
+}
+
+#[tokio::test]
+async fn a_deployment_that_is_verified_says_how_far_it_is() {
+    let page = first_of("guardrails", StateName::Deploying).await;
+    page.says("All traffic is on the new version, which is being verified. Suite reference asks chat_basic.");
+    page.says("Test listener, before traffic passed");
+    page.says("Production, with all traffic is running");
+    page.says("health_check passed attempt 2 of 5 12 ms of 10.0 s");
+    page.says("attempt 1: status is 503, expected 200");
+    page.says("chat_basic to come");
+    page.says("sees health_check pass in production, at attempt 2");
+}
+
+#[tokio::test]
+async fn a_smoke_test_that_failed_says_what_was_wrong_and_what_was_answered() {
+    let page = first_of("intent-classifier", StateName::RolledBack).await;
+    page.says("smoke test intent_classification failed: `/intent` is \"refund\", expected \"order_return\"");
+    page.says("Production, with all traffic intent_classification failed");
+    page.says("chat_basic passed 1.2 s of 3.0 s");
+    page.says("/intent is \"refund\", expected \"order_return\"");
+    page.says("What it answered {\"intent\":\"refund\",\"token\":\"[hidden]\"}");
 }
 
 #[tokio::test]

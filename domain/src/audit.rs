@@ -49,6 +49,8 @@ kinds! {
     CloudConcluded = "cloud.concluded": "Cloud answered",
     CloudProgressed = "cloud.progressed": "Progress at the cloud",
     HealthJudged = "health.judged": "Health judged",
+    SmokePassed = "smoke.passed": "Smoke test passed",
+    SmokeFailed = "smoke.failed": "Smoke test failed",
     DeploymentHeld = "deployment.held": "Held for people to look",
     DeploymentResumed = "deployment.resumed": "Continued after a hold",
     RollbackRequested = "rollback.requested": "Rollback asked for",

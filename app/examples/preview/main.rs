@@ -7,6 +7,7 @@
 mod monitors;
 mod portal;
 mod rolling;
+mod verified;
 mod world;
 
 use axum::{

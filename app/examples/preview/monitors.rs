@@ -8,7 +8,7 @@ use tidegate_domain::{
     time::MINUTE,
 };
 
-fn suite() -> Suite {
+pub(crate) fn suite() -> Suite {
     Suite {
         name: "reference".to_owned(),
         tests: vec![

@@ -1,5 +1,6 @@
 //! Fictional services of `acme` with a deployment in every state, each led there by the domain's own transitions.
 
+use crate::verified;
 use std::str::FromStr;
 use tidegate_app::model::{DeploymentSummary, Viewer};
 use tidegate_domain::{
@@ -10,7 +11,7 @@ use tidegate_domain::{
     catalog::{Catalog, CiTrust, EcsCodedeploy, Engine, Environment, Hooks},
     deployment::{
         Ballot, Blocker, BlockerKind, CallKind, CloudStatus, Failure, Kind, LifecycleEvent, LifecycleStatus, Outcome,
-        Preparation, Progress, RollbackCause, StartEvidence, Transition,
+        Preparation, Progress, RollbackCause, StartEvidence, Transition, When,
     },
     gate::{self, DEFAULT_GATES},
     id::{ApprovalId, DeploymentId, OperationId, ReleaseId},
@@ -19,6 +20,7 @@ use tidegate_domain::{
     policy::QuorumRule,
     release::{Commit, Image},
     revision::Change,
+    smoke::Verification,
     time::{DAY, HOUR, MINUTE, SECOND},
 };
 use uuid::Uuid;
@@ -136,6 +138,7 @@ fn policy(rules: &[(&str, u8)], promote_from: Option<&str>) -> Policy {
 }
 
 fn target(service: &str, environment: &str, traffic: TrafficPlan, policy: Policy) -> Target {
+    let verified = service == "rag" && environment == "production";
     Target {
         environment: name(environment),
         engine: Engine::EcsCodedeploy(EcsCodedeploy {
@@ -154,7 +157,7 @@ fn target(service: &str, environment: &str, traffic: TrafficPlan, policy: Policy
         deadline_seconds: 3600,
         health: None,
         placeholders: std::collections::BTreeMap::new(),
-        verify: None,
+        verify: verified.then(|| verified::verification(service, true)),
         monitor: None,
     }
 }
@@ -323,6 +326,7 @@ struct Flow<'a> {
     policy: Policy,
     traffic: TrafficPlan,
     engine: Engine,
+    verify: Option<Verification>,
 }
 
 impl<'a> Flow<'a> {
@@ -355,6 +359,7 @@ impl<'a> Flow<'a> {
             policy: target.policy.clone(),
             traffic: target.traffic.clone(),
             engine: target.engine.clone(),
+            verify: None,
             record: Record {
                 events: Vec::new(),
                 deployment,
@@ -426,7 +431,7 @@ impl<'a> Flow<'a> {
             engine: self.engine.clone(),
             deadline_seconds: 3600,
             health: None,
-            verify: None,
+            verify: self.verify.clone(),
         };
         let gates = gate::statuses(&self.policy.gates, &reports);
         let revision = revision_of(&self.record.deployment, &facts, &gates, &preparation);
@@ -489,6 +494,7 @@ impl<'a> Flow<'a> {
             revision,
             engine: self.engine.clone(),
             health: None,
+            verify: self.verify.clone(),
             memberships,
         };
         let operation = OperationId::from_uuid(uuid(4, self.record.deployment.id.uuid().as_u128() % 9973));
@@ -546,6 +552,21 @@ impl<'a> Flow<'a> {
         };
         self.apply(transition, at)
             .call(CallKind::StopDeployment, "stopped", at.plus_seconds(1))
+    }
+
+    fn verified(mut self, test_listener: bool) -> Self {
+        let service = self.record.deployment.service.as_str();
+        self.verify = Some(verified::verification(service, test_listener));
+        self
+    }
+
+    /// So many attempts of the suite: test, number, and how it was answered.
+    fn tried(mut self, when: When, attempts: &[(usize, u32, (u16, &str, i64))], at: Timestamp) -> Self {
+        for (test, number, answer) in attempts {
+            let attempt = verified::attempt(*test, *number, at, *answer);
+            self = self.apply(Transition::RecordAttempt { when, attempt }, at);
+        }
+        self
     }
 
     fn done(self) -> Record {
@@ -965,6 +986,77 @@ impl World {
                 .prepare(Some(2), back.plus_seconds(3))
                 .run("d-ICBACK33Z", back.plus_seconds(6))
                 .succeed(back.plus_millis(2 * MINUTE))
+                .done(),
+        );
+        // guardrails: passed on the test listener, and is asked in production now.
+        let right = (200, r#"{"intent":"order_return"}"#, 12);
+        let began = ago(9 * MINUTE);
+        all.push(
+            flow(15, 7, "production", actor_of("ben"), ago(20 * MINUTE))
+                .verified(true)
+                .prepare(Some(6), ago(20 * MINUTE - 4 * SECOND))
+                .approve("emil", None, ago(14 * MINUTE))
+                .approve("dana", None, ago(12 * MINUTE))
+                .run("d-GRDVRF015", ago(11 * MINUTE))
+                .observe(progress(CloudStatus::Ready, Some(0), 6, began, None), ago(8 * MINUTE))
+                .tried(
+                    When::Before,
+                    &[(0, 1, right), (1, 1, right), (2, 1, right)],
+                    ago(8 * MINUTE),
+                )
+                .call(CallKind::ContinueDeployment, "d-GRDVRF015", ago(7 * MINUTE))
+                .observe(
+                    progress(CloudStatus::InProgress, Some(100), 8, began, None),
+                    ago(2 * MINUTE + 30 * SECOND),
+                )
+                .tried(
+                    When::After,
+                    &[(0, 1, (503, "upstream connect error", 40))],
+                    ago(20 * SECOND),
+                )
+                .tried(When::After, &[(0, 2, right)], ago(5 * SECOND))
+                .done(),
+        );
+        // intent-classifier: AWS was content, its suite was not.
+        let wrong = (200, r#"{"intent":"refund","token":"of a person"}"#, 310);
+        let smoke = RollbackCause::Smoke {
+            test: "intent_classification".to_owned(),
+            why: r#"`/intent` is "refund", expected "order_return""#.to_owned(),
+        };
+        let began = ago(4 * HOUR + 50 * MINUTE);
+        all.push(
+            flow(16, 3, "staging", ci("intent-classifier", "faye"), ago(5 * HOUR))
+                .verified(false)
+                .prepare(Some(2), ago(5 * HOUR - 4 * SECOND))
+                .run("d-ICSMOKE16", ago(5 * HOUR - 8 * SECOND))
+                .observe(progress(CloudStatus::Succeeded, Some(100), 8, began, None), began)
+                .tried(
+                    When::After,
+                    &[(0, 1, right), (1, 1, (200, "{}", 1_240)), (2, 1, wrong)],
+                    began.plus_seconds(121),
+                )
+                .apply(
+                    Transition::RequestStop {
+                        actor: Actor::system("worker"),
+                        cause: smoke.clone(),
+                    },
+                    began.plus_seconds(122),
+                )
+                .call(CallKind::Revert, "d-ICREVERT16", began.plus_seconds(122))
+                .apply(
+                    Transition::SeeRollback {
+                        rollback: Some("d-ICREVERT16".to_owned()),
+                        cause: smoke,
+                    },
+                    began.plus_seconds(124),
+                )
+                .apply(
+                    Transition::ObserveRollback {
+                        progress: progress(CloudStatus::Succeeded, Some(100), 8, began.plus_seconds(124), None),
+                    },
+                    began.plus_seconds(180),
+                )
+                .apply(Transition::FinishRollback, began.plus_seconds(180))
                 .done(),
         );
         all

@@ -1,6 +1,7 @@
 //! What watches a service's targets between deployments: how they are now, since when, and the last runs.
 
 use super::{
+    attempt::{took, with_code},
     icon::Icon,
     label::when,
     state::{Meaning, mark},
@@ -10,7 +11,7 @@ use leptos::prelude::*;
 use tidegate_domain::{
     Timestamp,
     smoke::{Attempt, Health, MonitorRun, MonitorStatus},
-    time::{MINUTE, SECOND, span_words},
+    time::{SECOND, span_words},
 };
 
 /// Nothing where no target is watched.
@@ -124,42 +125,5 @@ fn attempt(attempt: &Attempt) -> impl IntoView + use<> {
         <li>
             {attempt.test.clone()} {again} " " <span class="muted">{took(attempt.latency_ms)}</span> {why}
         </li>
-    }
-}
-
-/// `240 ms`, `1.2 s`, `2 min`.
-fn took(millis: i64) -> String {
-    match millis {
-        ..SECOND => format!("{millis} ms"),
-        SECOND..MINUTE => format!("{}.{} s", millis / SECOND, millis % SECOND / 100),
-        _ => span_words(millis),
-    }
-}
-
-/// What stands between backticks, as code.
-fn with_code(words: &str) -> impl IntoView + use<> {
-    words
-        .split('`')
-        .enumerate()
-        .map(|(place, part)| {
-            if place % 2 == 1 {
-                view! { <code>{part.to_owned()}</code> }.into_any()
-            } else {
-                part.to_owned().into_any()
-            }
-        })
-        .collect_view()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_duration_is_told_in_its_own_unit() {
-        let spans = [(999, "999 ms"), (1_000, "1.0 s"), (59_999, "59.9 s"), (60_000, "1 min")];
-        for (millis, words) in spans {
-            assert_eq!(took(millis), words);
-        }
     }
 }

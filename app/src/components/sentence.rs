@@ -1,6 +1,6 @@
 //! An audit event as a sentence for a person. The facts come from the event's data, whose members the domain names.
 
-use super::{icon::Icon, state::Meaning};
+use super::{attempt::took as took_millis, icon::Icon, state::Meaning};
 use crate::words::listed;
 use serde_json::Value;
 use tidegate_domain::{EventKind, audit::AuditEvent, breakglass::Check, time::span_words};
@@ -68,6 +68,8 @@ const fn drawing(kind: EventKind) -> (Icon, Meaning) {
         K::DeploymentStarted => (Icon::Go, Meaning::Moving),
         K::CloudIntended | K::CloudConcluded | K::CloudProgressed => (Icon::Cloud, Meaning::Quiet),
         K::HealthJudged => (Icon::Search, Meaning::Quiet),
+        K::SmokePassed => (Icon::Check, Meaning::Good),
+        K::SmokeFailed => (Icon::Cross, Meaning::Bad),
         K::DeploymentHeld => (Icon::Hand, Meaning::Waiting),
         K::DeploymentResumed => (Icon::Go, Meaning::Moving),
         K::RollbackRequested | K::RollbackStarted => (Icon::Back, Meaning::Moving),
@@ -178,6 +180,7 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
             let why = text(data, "why").filter(|_| text(data, "outcome") != Some("pending"));
             (what.to_owned(), why.map(str::to_owned))
         }
+        K::SmokePassed | K::SmokeFailed => smoke(kind, data),
         K::DeploymentHeld => (
             format!(
                 "holds it for people to look: {}",
@@ -272,6 +275,27 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
         K::SessionStarted => plain("signed in"),
         K::SessionEnded => plain("signed out"),
         K::WebhookReceived => ("received a webhook".to_owned(), text(data, "event").map(str::to_owned)),
+    }
+}
+
+fn smoke(kind: EventKind, data: &Value) -> (String, Option<String>) {
+    let test = text(data, "test").unwrap_or("a test");
+    let place = match text(data, "when") {
+        Some("before") => "on the test listener",
+        _ => "in production",
+    };
+    let number = |member| data.get(member).and_then(Value::as_i64);
+    let attempts = number("attempts").filter(|attempts| *attempts > 1);
+    let attempts = attempts.map(|attempts| format!(", at attempt {attempts}"));
+    if kind == EventKind::SmokePassed {
+        let what = format!("sees {test} pass {place}{}", attempts.unwrap_or_default());
+        (
+            what,
+            number("latency_ms").map(|millis| format!("in {}", took_millis(millis))),
+        )
+    } else {
+        let what = format!("sees {test} fail {place}{}", attempts.unwrap_or_default());
+        (what, text(data, "why").map(str::to_owned))
     }
 }
 
@@ -434,6 +458,26 @@ mod tests {
             (
                 "sees monitor reference pass again".to_owned(),
                 Some("after 10 min".to_owned())
+            )
+        );
+    }
+
+    #[test]
+    fn a_smoke_test_tells_where_it_ran_and_why_it_failed() {
+        let passed = json!({ "test": "health", "when": "before", "attempts": 2, "latency_ms": 1_240 });
+        assert_eq!(
+            said(EventKind::SmokePassed, passed),
+            (
+                "sees health pass on the test listener, at attempt 2".to_owned(),
+                Some("in 1.2 s".to_owned())
+            )
+        );
+        let failed = json!({ "test": "chat", "when": "after", "attempts": 1, "why": "status is 500, expected 200" });
+        assert_eq!(
+            said(EventKind::SmokeFailed, failed),
+            (
+                "sees chat fail in production".to_owned(),
+                Some("status is 500, expected 200".to_owned())
             )
         );
     }

@@ -10,6 +10,7 @@ use crate::{
     name::TeamSlug,
     policy::Policy,
     revision::Revision,
+    smoke::Verification,
     time::{SECOND, Timestamp},
 };
 use serde_json::json;
@@ -33,6 +34,8 @@ pub struct StartEvidence {
     pub engine: Engine,
     /// What it is judged by: what [`Revision::health_definition`] is the version of.
     pub health: Option<HealthDefinition>,
+    /// What it has to pass before it counts as a success. `None`: nothing.
+    pub verify: Option<Verification>,
     /// Of every approver; may be empty where nobody had to approve.
     pub memberships: Vec<Membership>,
 }

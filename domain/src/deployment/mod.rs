@@ -5,6 +5,7 @@
 //! deployment with its audit events, or says why not. Terminal states never change (R13).
 
 mod authority;
+mod checks;
 mod due;
 mod overriding;
 mod recovery;
@@ -16,6 +17,7 @@ mod watch;
 pub(crate) mod tests;
 
 pub use authority::{Ballot, MEMBERSHIP_FRESH_MILLIS, StartEvidence};
+pub use checks::{Checks, When};
 pub(crate) use due::may_abort;
 pub use overriding::{Exemption, Waivers};
 pub use recovery::{

@@ -1,12 +1,13 @@
 //! What is known of a deployment that the cloud carries out: every call intended, and everything observed.
 
-use super::{RollbackCause, Watch};
+use super::{Checks, RollbackCause, Watch};
 use crate::{
     catalog::Engine,
     health::Course,
     id::{ApprovalId, BreakGlassId, OperationId},
     name::PersonRef,
     revision::Revision,
+    smoke::Verification,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,12 @@ pub struct Run {
     pub watch: Option<Watch>,
     /// What people were warned of, each once.
     pub concerns: Vec<Concern>,
+    /// What it has to pass, as approved. `None`: nothing.
+    #[serde(default)]
+    pub verify: Option<Verification>,
+    /// How far it has passed.
+    #[serde(default)]
+    pub checks: Checks,
 }
 
 /// People are to look before it goes on.

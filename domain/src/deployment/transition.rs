@@ -2,7 +2,7 @@
 
 use super::{
     Ballot, Blocker, Call, CallKind, Concern, Deployment, Exemption, Expiry, Failure, Hold, Judgement, Outcome,
-    Preparation, Progress, RollbackCause, Run, StartEvidence, State, StateName, StopRequest, Watch, due, watch,
+    Preparation, Progress, RollbackCause, Run, StartEvidence, State, StateName, StopRequest, Watch, When, due, watch,
 };
 use crate::{
     access::Actor,
@@ -13,6 +13,7 @@ use crate::{
     name::PersonRef,
     policy::Policy,
     revision::{Revision, RevisionHash},
+    smoke::Attempt,
     time::{SECOND, Timestamp},
 };
 use serde_json::{Value, json};
@@ -81,6 +82,11 @@ pub enum Transition {
         /// What was read for it, to be recorded.
         series: Vec<Recorded>,
     },
+    /// One request of the smoke suite was made and judged.
+    RecordAttempt {
+        when: When,
+        attempt: Attempt,
+    },
     /// A person wants it gone, or what was seen of it says so.
     RequestStop {
         actor: Actor,
@@ -133,6 +139,7 @@ impl Transition {
             Self::Intend { .. } => "intend a call",
             Self::Conclude { .. } => "conclude a call",
             Self::Observe { .. } => "observe",
+            Self::RecordAttempt { .. } => "record an attempt",
             Self::RequestStop { .. } => "roll back",
             Self::Judge { .. } => "judge its health",
             Self::Hold { .. } => "hold",
@@ -359,6 +366,8 @@ impl Deployment {
                     course: None,
                     watch: evidence.health.map(Watch::new),
                     concerns: Vec::new(),
+                    verify: evidence.verify,
+                    checks: super::Checks::default(),
                 };
                 let data = json!({
                     "operation": operation, "revision": revision.hash(), "digest": self.digest, "engine": run.engine,
@@ -402,6 +411,7 @@ impl Deployment {
                     None,
                 ));
                 next.conclude(open, outcome);
+                next.edit_run(|run| run.note_all_traffic(now));
             }
             (Transition::Observe { progress }, State::Deploying { run }) => {
                 if run.progress.as_ref().is_none_or(|old| old.differs(&progress)) {
@@ -412,8 +422,12 @@ impl Deployment {
                     next.edit_run(|run| {
                         run.course = course;
                         run.progress = Some(progress);
+                        run.note_all_traffic(now);
                     });
                 }
+            }
+            (Transition::RecordAttempt { when, attempt }, State::Deploying { .. }) => {
+                events.extend(next.attempted(when, attempt).ok_or_else(invalid)?);
             }
             (Transition::RequestStop { actor, cause }, State::Starting { run } | State::Deploying { run }) => {
                 if run.stop.is_some() {
@@ -575,7 +589,7 @@ impl Deployment {
         self.event(EventKind::RollbackRequested, actor, data, text)
     }
 
-    fn edit_run(&mut self, edit: impl FnOnce(&mut Run)) {
+    pub(super) fn edit_run(&mut self, edit: impl FnOnce(&mut Run)) {
         if let State::Starting { run } | State::Deploying { run } | State::RollingBack { run, .. } = &mut self.state {
             edit(run);
         }

@@ -12,6 +12,7 @@ use super::{
     CONCERN_MILLIS, Facts, Found, GIVE_UP_MILLIS, POLL_MILLIS, ROLLBACK_GRACE_MILLIS, Step, UNSEEN_MILLIS, act,
     back::{back, back_unseen, rollback_cause},
     running::{backoff, warned},
+    verify::{before_traffic, with_all_traffic},
     wait,
     watch::{in_doubt, watch},
 };
@@ -106,6 +107,9 @@ fn held(hold: &Hold, now: Timestamp) -> Step {
 
 /// Nothing speaks against it: on to the next share, to the checks, to the end.
 fn forward(run: &Run, progress: &Progress, now: Timestamp) -> Step {
+    if let Some(step) = before_traffic(run, progress, now).or_else(|| with_all_traffic(run, now)) {
+        return step;
+    }
     if progress.status == CloudStatus::Succeeded {
         return match doubt_at_the_end(run) {
             Some(why) => wait(now, POLL_MILLIS, why),

@@ -10,13 +10,14 @@ mod deploying;
 mod running;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod waiting;
 mod watch;
 
 use crate::{
     approval::{self, Involved, Membership},
     catalog::Engine,
-    deployment::{Blocker, CallKind, Deployment, Observation, Preparation, State, Transition},
+    deployment::{Blocker, CallKind, Deployment, Observation, Preparation, State, Transition, When},
     gate::GateStatus,
     health::HealthDefinition,
     id::{DeploymentId, OperationId},
@@ -129,6 +130,8 @@ pub enum Step {
     Do(Box<Transition>),
     /// Save the intent, make this call once, save its outcome.
     Call(CallKind),
+    /// Make this attempt of the smoke suite once, save how it was judged. `test`: its place in the suite; `number`: from 1.
+    Probe { when: When, test: usize, number: u32 },
     /// Nothing to do before then; `why` is for people.
     Wait { until: Timestamp, why: String },
     /// It has come to rest.
@@ -231,11 +234,15 @@ pub fn revision_of(
             .running_task_definition
             .clone()
             .unwrap_or_else(|| "none".to_owned()),
-        verification: target
-            .verify
+        verification: verification(deployment, target)
             .as_ref()
             .map_or_else(|| "none".to_owned(), Verification::version),
     }
+}
+
+/// What it has to pass. A rollback passes nothing: it must not be kept from going back, nor be brought forward again.
+pub(crate) fn verification(deployment: &Deployment, target: &TargetFacts) -> Option<Verification> {
+    target.verify.clone().filter(|_| !deployment.is_rollback())
 }
 
 /// People who still must be asked: for the page, and for messages.

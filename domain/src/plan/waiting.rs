@@ -3,7 +3,7 @@
 use super::{
     Facts, LOOK_AGAIN_MILLIS, Step, TargetFacts, act,
     clearance::{closed, closed_words, postponed, start_limit, use_glass},
-    revision_of, wait, wait_for_github,
+    revision_of, verification, wait, wait_for_github,
 };
 use crate::{
     access::Actor,
@@ -237,6 +237,7 @@ fn queued(deployment: &Deployment, target: &TargetFacts, revision: Revision, fac
             revision,
             engine: target.engine.clone(),
             health: target.health.clone(),
+            verify: verification(deployment, target),
             memberships: facts.memberships.clone().unwrap_or_default(),
         }),
         deadline: now.plus_seconds(target.deadline_seconds),

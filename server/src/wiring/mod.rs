@@ -30,7 +30,7 @@ use tidegate_adapters::{
     ActionsOidc, ApigatewayStage, Aws, AwsOptions, CloudWatch, EcsCodedeploy, EcsNative, EcsTaskSets, Github,
     GithubClient, GithubOauth, GithubOptions, LambdaAlias, LambdaCodedeploy, OauthOptions, Prometheus,
     PrometheusOptions, Sources,
-    probe::{HttpProber, SystemResolver},
+    probe::{HttpProber, Prober, SystemResolver},
 };
 use tidegate_domain::catalog::EngineKind;
 use tidegate_store::{Db, PoolOptions};
@@ -125,6 +125,7 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
     )?;
     let sessions = parts.sessions.clone();
     let state = HttpState::new(parts)?;
+    let prober: Arc<dyn Prober> = Arc::new(HttpProber::new(Arc::new(SystemResolver), Arc::new(SmokeSecrets)));
     let aws = Aws::connect(AwsOptions {
         region: Some(settings.region.clone()),
         ..AwsOptions::default()
@@ -132,9 +133,9 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
     .await;
     let rolling = RollingOptions::new(uuid::Uuid::now_v7().to_string());
     let rolling = RollingImport::new(db.clone(), catalog.clone(), Arc::new(aws.clone()), rolling);
-    let worker = worker(&db, &catalog, github, aws, &settings, &secrets)?;
+    let worker = worker(&db, &catalog, github, prober.clone(), aws, &settings, &secrets)?;
     let outbox = telling::outbox(&db, client_for_issues, &settings, &secrets)?;
-    let monitors = monitors(&db, &catalog);
+    let monitors = monitors(&db, &catalog, prober);
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .map_err(|error| format!("{listen}: cannot listen: {error}. Choose another server.listen"))?;
@@ -228,6 +229,7 @@ fn worker(
     db: &Db,
     catalog: &CatalogHandle,
     github: Arc<dyn Github>,
+    prober: Arc<dyn Prober>,
     aws: Aws,
     settings: &Settings,
     secrets: &Secrets,
@@ -263,14 +265,14 @@ fn worker(
         engines,
         github,
         Arc::new(metrics),
+        prober,
         options,
     ))
 }
 
-fn monitors(db: &Db, catalog: &CatalogHandle) -> Monitors {
-    let prober = HttpProber::new(Arc::new(SystemResolver), Arc::new(SmokeSecrets));
+fn monitors(db: &Db, catalog: &CatalogHandle, prober: Arc<dyn Prober>) -> Monitors {
     let options = MonitorOptions::new(uuid::Uuid::now_v7().to_string());
-    Monitors::new(db.clone(), catalog.clone(), Arc::new(prober), options)
+    Monitors::new(db.clone(), catalog.clone(), prober, options)
 }
 
 /// SIGTERM and SIGINT stop; SIGHUP reads the configuration again, and keeps the old one if the new one is wrong.

@@ -107,6 +107,7 @@ impl Inner {
                 Ok(Outcome::Again)
             }
             Step::Call(kind) => self.call(lease, &found, kind).await,
+            Step::Probe { when, test, number } => Box::pin(self.probe(lease, found, (when, test, number))).await,
         }
     }
 

@@ -48,6 +48,21 @@ impl Lease {
         self.shared.until().saturating_duration_since(Instant::now())
     }
 
+    /// Returns once it is lost, or has run out.
+    pub(super) async fn lost(&self) {
+        loop {
+            let left = self.left();
+            if left.is_zero() {
+                return;
+            }
+            tokio::select! {
+                () = self.shared.lost.cancelled() => return,
+                // It may have been renewed meanwhile.
+                () = tokio::time::sleep(left) => {}
+            }
+        }
+    }
+
     pub(super) fn is_held(&self) -> bool {
         !self.left().is_zero()
     }

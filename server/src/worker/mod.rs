@@ -39,6 +39,7 @@ mod lease;
 mod monitors;
 mod observe;
 mod outbox;
+mod probe;
 mod reconcile;
 mod record;
 mod rolling;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::service::CatalogHandle;
 use std::{sync::Arc, time::Duration};
-use tidegate_adapters::{Github, Metrics};
+use tidegate_adapters::{Github, Metrics, probe::Prober};
 use tidegate_store::{Change, Claim, Db, StoreError};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast},
@@ -35,6 +35,7 @@ pub(super) struct Inner {
     pub(super) engines: Engines,
     pub(super) github: Arc<dyn Github>,
     pub(super) metrics: Arc<dyn Metrics>,
+    pub(super) prober: Arc<dyn Prober>,
     pub(super) enricher: Enricher,
     pub(super) budget: Budget,
     pub(super) seen: Seen,
@@ -50,6 +51,7 @@ impl Reconciler {
         engines: Engines,
         github: Arc<dyn Github>,
         metrics: Arc<dyn Metrics>,
+        prober: Arc<dyn Prober>,
         options: Options,
     ) -> Self {
         let budget = Budget::new(options.reads_per_second);
@@ -61,6 +63,7 @@ impl Reconciler {
                 engines,
                 github,
                 metrics,
+                prober,
                 budget,
                 seen: Seen::new(options.longest_pause),
                 options,

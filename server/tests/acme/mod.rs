@@ -18,7 +18,7 @@ pub(crate) const DARA: (i64, &str) = (9_004, "dara-acme");
 pub(crate) const FAY: (i64, &str) = (9_006, "fay-acme");
 pub(crate) const SERVICE_TOKEN: &str = "ghp_sandbox_service";
 pub(crate) const REPOSITORY_ID: i64 = 77_001;
-const REGISTRY: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/acme/rag";
+pub(crate) const REGISTRY: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/acme/rag";
 
 /// A running sandbox and its control.
 pub(crate) struct Stage {

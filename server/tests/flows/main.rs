@@ -22,3 +22,4 @@ mod rolling;
 mod rolling_back;
 mod story;
 mod telling;
+mod verifying;

@@ -14,7 +14,6 @@ use std::{
     },
     time::Duration,
 };
-use tidegate_adapters::probe::{HttpProber, SecretSource, SystemResolver};
 use tidegate_app::portal::Portal;
 use tidegate_domain::{
     EventKind,
@@ -60,14 +59,6 @@ impl Site {
     }
 }
 
-struct Canary;
-
-impl SecretSource for Canary {
-    fn secret(&self, _: &str) -> Result<secrecy::SecretString, String> {
-        Ok("canary-secret".to_owned().into())
-    }
-}
-
 fn monitor(base_url: String) -> Monitor {
     let secret = HeaderValue::Secret {
         prefix: "Bearer ".to_owned(),
@@ -101,12 +92,11 @@ async fn watched(base: Base, site: &Site) -> World {
 fn start(world: &World, replicas: usize) -> tokio_util::sync::DropGuard {
     let stop = CancellationToken::new();
     for number in 0..replicas {
-        let prober = HttpProber::new(Arc::new(SystemResolver), Arc::new(Canary));
         let options = MonitorOptions {
             idle: Duration::from_millis(50),
             ..MonitorOptions::new(format!("replica-{number}"))
         };
-        let monitors = Monitors::new(world.db.clone(), world.catalog.clone(), Arc::new(prober), options);
+        let monitors = Monitors::new(world.db.clone(), world.catalog.clone(), world.prober.clone(), options);
         let stop = stop.clone();
         tokio::spawn(async move { monitors.run(stop).await });
     }

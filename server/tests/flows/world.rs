@@ -12,6 +12,7 @@ use std::{
 use tidegate_adapters::{
     ApigatewayStage, Aws, AwsOptions, CloudWatch, EcsCodedeploy, EcsNative, EcsTaskSets, Github, GithubClient,
     GithubOptions, LambdaAlias, LambdaCodedeploy, Sources,
+    probe::{HttpProber, Prober, SecretSource, SystemResolver},
 };
 use tidegate_app::{
     model::NewDeployment,
@@ -51,9 +52,19 @@ pub(crate) struct World {
     pub(crate) catalog: CatalogHandle,
     pub(crate) github: Arc<GithubClient>,
     pub(crate) options: Options,
+    pub(crate) prober: Arc<dyn Prober>,
     shift: Arc<AtomicI64>,
     workers: Vec<(CancellationToken, JoinHandle<()>)>,
     pub(crate) scratch: Scratch,
+}
+
+/// The one secret of the tests.
+pub(crate) struct Canary;
+
+impl SecretSource for Canary {
+    fn secret(&self, _: &str) -> Result<secrecy::SecretString, String> {
+        Ok("canary-secret".to_owned().into())
+    }
 }
 
 /// Asks GitHub each time, as it is.
@@ -106,6 +117,7 @@ impl World {
         let services = Services::new(db.clone(), catalog.clone(), Arc::new(identity));
         Self {
             services,
+            prober: Arc::new(HttpProber::new(Arc::new(SystemResolver), Arc::new(Canary))),
             db,
             catalog,
             github,
@@ -139,6 +151,7 @@ impl World {
             self.engines().await,
             self.github.clone(),
             Arc::new(self.metrics().await),
+            self.prober.clone(),
             options,
         );
         let shutdown = CancellationToken::new();

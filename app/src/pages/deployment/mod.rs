@@ -9,6 +9,7 @@ mod next;
 mod recovery;
 mod rollout;
 mod safety;
+mod verification;
 mod windows;
 
 use super::{Live, load, main, visitor};
@@ -74,8 +75,10 @@ fn show(page: DeploymentPage) -> AnyView {
             <div class="answers">
                 {rollout::section(&page)}
                 {recovery::section(&page)}
+                {verification::of_run(&page)}
                 {changes::section(&page)}
                 {safety::section(&page, &visitor)}
+                {verification::planned(&page)}
                 {decision::section(&page, &visitor)}
             </div>
             {windows::glass(&page)}

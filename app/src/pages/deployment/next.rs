@@ -1,5 +1,6 @@
 //! What happens next, and how long it takes, in one sentence and a half.
 
+use super::verification;
 use crate::{
     components::{
         icon::{Icon, icon},
@@ -212,6 +213,19 @@ fn next(page: &DeploymentPage) -> Next {
             bits![format!("All traffic returns to {previous}.")],
         ),
         State::Deploying { run } if let Some(hold) = &run.hold => held(page, run, hold),
+        State::Deploying { run } if let Some((words, at)) = verification::going_on(run, page.now) => {
+            let mut detail = bits![words];
+            detail.extend(at.map(Bit::from));
+            detail.extend(bits![
+                format!(". A test that fails takes all traffic back to {previous}. Rolled back if not done "),
+                run.deadline,
+                ".",
+            ]);
+            (
+                "All traffic is on the new version, which is being verified.".to_owned(),
+                detail,
+            )
+        }
         State::Deploying { run } => (
             match deployment.traffic() {
                 Some(0) | None => "The new version is being started beside the old one.".to_owned(),

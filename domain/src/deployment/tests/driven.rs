@@ -123,6 +123,7 @@ impl Story {
                     self.deployment = done(&intended, "made", now);
                 }
                 Step::Wait { why, .. } => return why,
+                Step::Probe { .. } => panic!("it has no suite"),
                 Step::Rest => return self.deployment.state.name().as_str().to_owned(),
             }
         }

@@ -130,6 +130,7 @@ fn r05_nothing_starts_on_memberships_that_are_stale_or_unknown() {
         revision: queued().revision().unwrap().clone(),
         engine: engine(),
         health: None,
+        verify: None,
         memberships: member(2, at).unwrap(),
     };
     let start = |at| Transition::Start {

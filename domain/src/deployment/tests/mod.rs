@@ -4,6 +4,7 @@ mod driven;
 mod in_flight;
 mod life;
 mod shape;
+mod verified;
 mod walks;
 mod watched;
 
@@ -127,6 +128,7 @@ pub(crate) fn step(deployment: &Deployment, facts: &Facts, now: Timestamp) -> De
         Step::Do(transition) => deployment.apply(*transition, now).unwrap().0,
         Step::Call(kind) => deployment.apply(Transition::Intend { kind, epoch: 1 }, now).unwrap().0,
         Step::Wait { why, .. } => panic!("waits: {why}"),
+        Step::Probe { .. } => panic!("it has no suite"),
         Step::Rest => panic!("rests"),
     }
 }

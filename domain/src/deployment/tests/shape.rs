@@ -371,6 +371,7 @@ fn r07_nothing_starts_by_a_glass_that_has_run_out() {
         revision: used.revision().unwrap().clone(),
         engine: engine(),
         health: None,
+        verify: None,
         memberships: Vec::new(),
     };
     let start = |deployment: &Deployment, now| {

@@ -5,6 +5,7 @@ use crate::{
     gate::{GateResult, GateStatus, Verdict},
     name::GateName,
     plan::{Found, revision_of},
+    smoke::{Answer, Attempt, Response, Suite, Test, Verification},
     time::{DAY, HOUR, MINUTE},
 };
 use proptest::prelude::*;
@@ -96,6 +97,9 @@ struct Scene {
     seen: Option<(u8, bool)>,
     found: Option<bool>,
     outcome: u8,
+    /// Whether the suite is asked for, and what an attempt comes to.
+    verified: bool,
+    passes: bool,
 }
 
 fn scene() -> impl Strategy<Value = Scene> {
@@ -130,10 +134,11 @@ fn scene() -> impl Strategy<Value = Scene> {
             prop::option::weighted(0.8, (0_u8..8, any::<bool>())),
             prop::option::weighted(0.8, any::<bool>()),
             0_u8..6,
+            (prop::bool::weighted(0.98), prop::bool::weighted(0.8)),
         ),
     )
         .prop_map(|((later, policy, hash, lint, members, known), rest)| {
-            let (yes, stop, target, ahead, runs, seen, found, outcome) = rest;
+            let (yes, stop, target, ahead, runs, seen, found, outcome, (verified, passes)) = rest;
             Scene {
                 later,
                 policy,
@@ -149,6 +154,8 @@ fn scene() -> impl Strategy<Value = Scene> {
                 seen,
                 found,
                 outcome,
+                verified,
+                passes,
             }
         })
 }
@@ -175,6 +182,7 @@ impl Scene {
             1 => CloudStatus::Failed,
             2 => CloudStatus::Stopped,
             3 => CloudStatus::Unknown("Pondering".to_owned()),
+            4 => CloudStatus::Ready,
             _ => CloudStatus::InProgress,
         };
         Facts {
@@ -184,7 +192,7 @@ impl Scene {
                 engine: engine(),
                 deadline_seconds: 3 * 3600,
                 health: None,
-                verify: None,
+                verify: self.verified.then(verification),
             }),
             gates: vec![GateStatus { gate, result }],
             involved: involved(),
@@ -258,6 +266,52 @@ fn yes(deployment: &Deployment, policy: &Policy, (by, mask, current): (i64, u8, 
             involved: involved(),
         },
     }
+}
+
+/// Two tests of up to two attempts each, on the test listener and after a minute on production.
+fn verification() -> Verification {
+    let test = |name: &str| Test {
+        attempts: 2,
+        pause_seconds: 3,
+        ..Test::get(name, "/")
+    };
+    Verification {
+        suite: Suite {
+            name: "walk".to_owned(),
+            tests: vec![test("one"), test("two")],
+        },
+        base_url: "https://rag.acme.example".to_owned(),
+        test_base_url: Some("https://test.rag.acme.example".to_owned()),
+        stability_wait_seconds: 60,
+    }
+}
+
+fn answer(passes: bool) -> Answer {
+    Answer::Response(Response {
+        status: if passes { 200 } else { 503 },
+        headers: Vec::new(),
+        body: String::new(),
+        cut: false,
+        latency_ms: 10,
+    })
+}
+
+fn attempted(run: &Run, test: usize, number: u32, passes: bool, at: Timestamp) -> Attempt {
+    let suite = &run.verify.as_ref().unwrap().suite;
+    Attempt::new(&suite.tests[test], number, at, &answer(passes))
+}
+
+/// Whether every test that was to pass has.
+fn passed(run: &Run, when: When) -> bool {
+    run.verify.as_ref().is_none_or(|verify| {
+        let passed = |test: &Test| {
+            run.checks
+                .of(when)
+                .iter()
+                .any(|one| one.test == test.name && one.passed())
+        };
+        verify.suite.tests.iter().all(passed)
+    })
 }
 
 /// By what right the cloud is called, judged without the code under test.
@@ -339,8 +393,16 @@ proptest! {
                     }
                     Transition::Intend { kind, epoch: 1 }
                 }
+                Step::Probe { when, test, number } => {
+                    let run = deployment.run().unwrap();
+                    prop_assert!(run.stop.is_none() && !run.is_finishing());
+                    Transition::RecordAttempt { when, attempt: attempted(run, test, number, scene.passes, now) }
+                }
                 Step::Wait { .. } | Step::Rest => continue,
             };
+            if let (Transition::Intend { kind: CallKind::ContinueDeployment, .. }, Some(run)) = (&transition, deployment.run()) {
+                prop_assert!(passed(run, When::Before), "traffic before the test listener had passed");
+            }
             let called = matches!(transition, Transition::Intend { .. });
             let was_terminal = deployment.state.name().is_terminal();
             let name = transition.name();
@@ -354,6 +416,8 @@ proptest! {
             if let Some(run) = deployment.run() {
                 let made = run.calls.iter().filter(|c| c.kind == CallKind::CreateDeployment && matches!(c.outcome, Outcome::Done { .. }));
                 prop_assert!(made.count() <= 1);
+                let succeeded = matches!(deployment.state, State::Succeeded { .. });
+                prop_assert!(!succeeded || passed(run, When::After), "a success before its suite passed");
                 prop_assert!(run.calls.iter().filter(|call| call.outcome == Outcome::Open).count() <= 1);
             }
         }
@@ -434,6 +498,7 @@ fn any_move(deployment: &Deployment, scene: &Scene, policy: &Policy, number: u8,
                 revision,
                 engine: engine(),
                 health: None,
+                verify: None,
                 memberships,
             }),
             deadline: now.plus_millis(MINUTE),
@@ -491,6 +556,10 @@ fn seldom(scene: &Scene, ballot: Ballot, memberships: Vec<Membership>, now: Time
         16 => Transition::Warn {
             concern: Concern::Unseen,
             why: reason,
+        },
+        17 | 18 => Transition::RecordAttempt {
+            when: if scene.stop { When::Before } else { When::After },
+            attempt: Attempt::new(&verification().suite.tests[0], 1, now, &answer(scene.passes)),
         },
         _ => Transition::Observe {
             progress: progress(if scene.stop {

@@ -272,6 +272,11 @@ impl<'a> Player<'a> {
                     self.save(id, Transition::Conclude { outcome }, now.plus_millis(180))
                         .await?;
                 }
+                Step::Probe { when, test, number } => {
+                    let attempt = facts::passed(self.deployment(id)?, test, number, now);
+                    let attempt = attempt.ok_or_else(|| PlayError::Unknown(format!("the suite of {id}")))?;
+                    self.save(id, Transition::RecordAttempt { when, attempt }, now).await?;
+                }
                 Step::Wait { .. } | Step::Rest => break,
             }
         }

@@ -127,6 +127,8 @@ impl<E: Engine> Drive<E> {
             waived: Vec::new(),
             course: None,
             watch: None,
+            verify: None,
+            checks: tidegate_domain::deployment::Checks::default(),
             concerns: Vec::new(),
         };
         Self {

@@ -81,7 +81,7 @@ fn attach_one(at: &At<Written>, target: &mut Target, suites: &Suites, allow: &Al
             let suite = named(name, problems);
             needs_base(name, written, problems);
             if let (Some(suite), Some(base)) = (suite, base.clone()) {
-                in_time(at, target, &suite, stability, problems);
+                in_time(at, target, &suite, test_base.is_some(), stability, problems);
                 target.verify = Some(smoke::Verification {
                     suite,
                     base_url: base,
@@ -163,16 +163,25 @@ fn stability_wait(text: Option<&At<String>>, problems: &mut Problems) -> i64 {
 }
 
 /// A deadline that waiting and testing alone could pass would roll every deployment back.
-fn in_time(at: &At<Written>, target: &Target, suite: &smoke::Suite, stability: i64, problems: &mut Problems) {
+fn in_time(
+    at: &At<Written>,
+    target: &Target,
+    suite: &smoke::Suite,
+    tested_before: bool,
+    stability: i64,
+    problems: &mut Problems,
+) {
     let shift = i64::from(target.traffic.minutes()) * MINUTE;
-    let least = shift + stability * SECOND + suite.longest_ms();
+    let runs = if tested_before { 2 } else { 1 };
+    let least = shift + stability * SECOND + runs * suite.longest_ms();
     if target.deadline_seconds * SECOND <= least {
         let written = at.get().deadline.as_ref().or(at.get().smoke.as_ref());
         problems.add(
             written.map_or_else(|| at.span(), At::span),
             format!(
-                "shift, stability wait and suite {:?} may take {} min, but the deployment is stopped and rolled back after {} min",
+                "shift, stability wait and suite {:?}{} may take {} min, but the deployment is stopped and rolled back after {} min",
                 suite.name,
+                if tested_before { ", on the test listener and in production," } else { "" },
                 (least + MINUTE - 1) / MINUTE,
                 target.deadline_seconds / 60
             ),

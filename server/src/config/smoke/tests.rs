@@ -173,9 +173,16 @@ fn a_suite_without_an_address_or_without_tests_or_without_time_is_refused() {
     );
     let said = parse("tidegate.toml", &empty).unwrap_err().to_string();
     assert!(said.contains("it would always pass"), "{said}");
-    // 5 min of shift, 2 min of waiting, 110 s of tests.
-    let (_, said) = self::said("deadline = \"45m\"", "deadline = \"8m\"");
-    assert!(said.contains("may take 9 min"), "{said}");
+    // 5 min of shift, 2 min of waiting, 110 s of tests; those twice where there is a test listener.
+    let short = example.replacen("deadline = \"45m\"", "deadline = \"8m\"", 1);
+    let said = parse("tidegate.toml", &short).unwrap_err().to_string();
+    assert!(
+        said.contains("on the test listener and in production, may take 11 min"),
+        "{said}"
+    );
+    let once = short.replacen("test_base_url = \"https://chat.acme.example:8443\"\n", "", 1);
+    let said = parse("tidegate.toml", &once).unwrap_err().to_string();
+    assert!(said.contains("suite \"reference\" may take 9 min"), "{said}");
 }
 
 #[test]

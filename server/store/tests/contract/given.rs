@@ -4,7 +4,7 @@ use tidegate_domain::{
     Actor, AuditEvent, Deployment, DeploymentId, Digest, EnvironmentName, EventKind, OperationId, PersonRef, Release,
     ReleaseId, Revision, ServiceName, State, StateName, Subject, Timestamp, TrafficPlan,
     catalog::{EcsCodedeploy, Engine, Hooks},
-    deployment::{Authority, Kind, Run},
+    deployment::{Authority, Checks, Kind, Run},
     name::CommitSha,
     release::Image,
 };
@@ -123,6 +123,8 @@ pub(crate) fn turned(deployment: &Deployment, name: StateName, at: i64) -> Deplo
         course: None,
         watch: None,
         concerns: Vec::new(),
+        verify: None,
+        checks: Checks::default(),
     };
     let state = match name {
         StateName::Requested => State::Requested { blocked: Vec::new() },

@@ -226,6 +226,8 @@ fn run(order: &Order, world: &World, hash: &str, rollback_target: &str) -> Run {
         waived: Vec::new(),
         course: None,
         watch: None,
+        verify: None,
+        checks: tidegate_domain::deployment::Checks::default(),
         concerns: Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! What the API takes and answers with: plain shapes of their own, so that the domain may change without the API.
 
 mod catalogue;
+mod checks;
 mod deployment;
 mod detail;
 mod gates;

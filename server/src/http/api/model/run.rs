@@ -1,6 +1,6 @@
 //! What the cloud was asked for and what it said: the revision, its preparation, the run.
 
-use super::{Gate, Person, detail::FailureShape};
+use super::{Gate, Person, checks::VerificationShape, detail::FailureShape};
 use serde::{Deserialize, Serialize};
 use tidegate_domain::{
     Revision, Timestamp,
@@ -19,6 +19,8 @@ pub(crate) struct RevisionShape {
     health_definition: String,
     /// Version of the policy.
     policy: String,
+    /// Version of what has to be passed; `none` where nothing has.
+    verification: String,
     /// What the gates said.
     gates: Vec<Gate>,
     /// What would be returned to.
@@ -33,6 +35,7 @@ impl From<&Revision> for RevisionShape {
             traffic: revision.traffic.to_string(),
             health_definition: revision.health_definition.clone(),
             policy: revision.policy.clone(),
+            verification: revision.verification.clone(),
             gates: revision.gates.iter().map(Gate::from).collect(),
             rollback_target: revision.rollback_target.clone(),
         }
@@ -185,6 +188,9 @@ pub(crate) struct RunShape {
     calls: Vec<CallShape>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stop: Option<StopShape>,
+    /// Left out: nothing has to be passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verification: Option<VerificationShape>,
 }
 
 impl From<&deployment::Run> for RunShape {
@@ -219,6 +225,7 @@ impl From<&deployment::Run> for RunShape {
                 },
                 at: stop.at.to_string(),
             }),
+            verification: VerificationShape::of(run),
         }
     }
 }
