@@ -50,7 +50,7 @@ impl Portal for Services {
         seen: RevisionHash,
         comment: Option<String>,
     ) -> Result<(), PortalError> {
-        self.approve_deployment(actor, id, seen, comment).await
+        Box::pin(self.approve_deployment(actor, id, seen, comment)).await
     }
 
     async fn reject(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<(), PortalError> {

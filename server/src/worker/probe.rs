@@ -83,7 +83,7 @@ impl Inner {
                 return Ok(Next::Again);
             }
             look_at = Instant::now() + LOOK_EVERY;
-            match self.still_due(lease, &mut changes, id, due).await? {
+            match Box::pin(self.still_due(lease, &mut changes, id, due)).await? {
                 Some(newer) => known = newer,
                 None => return Ok(Next::Again),
             }
