@@ -1,6 +1,7 @@
 //! Read models: what a page shows, put together by the server from one read. Props of components are these and domain
 //! types.
 
+use crate::health::{HealthBrief, HealthLine};
 use serde::{Deserialize, Serialize};
 use tidegate_domain::{
     Deployment, Policy, QuorumStatus, Release, Service, StateName, Timestamp,
@@ -182,6 +183,7 @@ pub struct DeploymentPage {
     /// Oldest first.
     pub events: Vec<RecordedEvent>,
     pub allowed: Allowed,
+    pub health: HealthBrief,
     pub now: Timestamp,
 }
 
@@ -199,6 +201,8 @@ pub struct ServicePage {
     pub cells: Vec<Cell>,
     /// What watches its targets between deployments.
     pub monitors: Vec<MonitorStatus>,
+    /// How its targets are between deployments, by their health definitions.
+    pub health: Vec<HealthLine>,
     /// Newest first.
     pub releases: Vec<ReleaseRow>,
     pub history: Vec<DeploymentSummary>,

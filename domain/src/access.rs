@@ -106,12 +106,14 @@ pub enum Action {
     RollBack,
     /// Let a held deployment go on.
     Continue,
+    /// Say of a deployment that is over whether it was an incident.
+    Mark,
     /// See and end other people's sessions.
     ManageSessions,
 }
 
 impl Action {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::View,
         Self::ViewAudit,
         Self::ReportRelease,
@@ -122,6 +124,7 @@ impl Action {
         Self::Cancel,
         Self::RollBack,
         Self::Continue,
+        Self::Mark,
         Self::ManageSessions,
     ];
 
@@ -137,6 +140,7 @@ impl Action {
             Self::Cancel => "cancel a deployment",
             Self::RollBack => "roll back a deployment",
             Self::Continue => "let a held deployment go on",
+            Self::Mark => "mark a deployment",
             Self::ManageSessions => "manage sessions",
         }
     }
@@ -150,7 +154,7 @@ impl Action {
             Self::ReportRelease | Self::ReportGate => &[],
             Self::RequestDeployment => &[Deployer, Admin],
             Self::Approve | Self::Reject => &[Approver],
-            Self::Cancel | Self::RollBack | Self::Continue => &[Deployer, Approver, Admin],
+            Self::Cancel | Self::RollBack | Self::Continue | Self::Mark => &[Deployer, Approver, Admin],
             Self::ManageSessions => &[Admin],
         }
     }

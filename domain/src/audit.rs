@@ -55,12 +55,14 @@ kinds! {
     DeploymentSucceeded = "deployment.succeeded": "Succeeded",
     DeploymentRolledBack = "deployment.rolled_back": "Rolled back",
     DeploymentFailed = "deployment.failed": "Failed",
+    DeploymentMarked = "deployment.marked": "Marked afterwards",
     SessionStarted = "session.started": "Signed in",
     SessionEnded = "session.ended": "Signed out",
     AccessDenied = "access.denied": "Refused",
     WebhookReceived = "webhook.received": "Webhook received",
     ConfigurationLoaded = "configuration.loaded": "Configuration loaded",
     MonitorChanged = "monitor.changed": "Monitor changed",
+    HealthChanged = "health.changed": "Health changed",
     WorkerWarning = "worker.warning": "Warning from the worker",
 }
 

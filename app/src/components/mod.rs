@@ -1,10 +1,12 @@
 //! Parts that several pages show. Each is a function from domain types to a view.
 
 pub(crate) mod commits;
+pub(crate) mod curve;
 pub(crate) mod empty;
 pub(crate) mod field;
 pub(crate) mod flash;
 pub(crate) mod gates;
+pub(crate) mod health;
 pub(crate) mod icon;
 pub(crate) mod label;
 pub(crate) mod monitors;

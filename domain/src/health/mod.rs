@@ -4,6 +4,7 @@
 //! Whoever watches a deployment asks [`reads`] which series are needed now, reads them, and hands them to [`evaluate`];
 //! the [`Evaluation`] says what follows and why, and is stored. [`replay()`] and [`compare()`] do the same over recordings.
 
+mod between;
 mod check;
 mod compare;
 mod course;
@@ -23,6 +24,7 @@ mod standard;
 mod tests;
 mod words;
 
+pub use between::{Between, KNOWN_BETWEEN, SLOWER, turned};
 pub use check::{Fault, Member};
 pub use compare::{Compared, Side, Tally, compare};
 pub use definition::{

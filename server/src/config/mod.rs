@@ -9,6 +9,7 @@ mod file;
 mod file_health;
 mod health;
 mod health_rule;
+mod health_text;
 mod metrics;
 mod problem;
 mod secrets;
@@ -21,6 +22,7 @@ mod tests_health;
 
 pub use file::{File, Github, Worker};
 pub use health::definitions;
+pub use health_text::text as health_text;
 pub use problem::{Problem, Problems};
 pub use secrets::{Secrets, SecretsError, database_url};
 pub use smoke::SmokeSecrets;

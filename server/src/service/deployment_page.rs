@@ -54,6 +54,7 @@ impl Services {
             related: self.related(&deployment, &catalog).await?,
             events: self.db().audit_of(id).await.map_err(errors::portal)?,
             allowed: self.allowed(actor, &deployment, &lineage, &catalog).await?,
+            health: self.health_brief(actor, &deployment, &catalog).await?,
             previous: lineage.previous.as_ref().map(|previous| summary(previous, &catalog)),
             previous_release: lineage.previous_release,
             commits: lineage.commits,

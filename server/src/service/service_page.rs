@@ -32,6 +32,7 @@ impl Services {
                 .collect(),
             service: service.clone(),
             monitors: self.monitors_of(service).await?,
+            health: self.health_between(service).await?,
             releases,
             history: history.iter().map(|found| summary(&found.value, &catalog)).collect(),
             may_request: permission(access::can(actor, Action::RequestDeployment, Some(&name)).map_err(|d| d.0)),

@@ -4,6 +4,7 @@
 
 mod changes;
 mod decision;
+mod health;
 mod next;
 mod recovery;
 mod rollout;
@@ -71,6 +72,7 @@ fn show(page: DeploymentPage) -> AnyView {
             <div class="answers">
                 {rollout::section(&page)}
                 {recovery::section(&page)}
+                {health::section(&page)}
                 {changes::section(&page)}
                 {safety::section(&page)}
                 {decision::section(&page, &visitor)}
