@@ -30,15 +30,20 @@ use tidegate_domain::{id::DeploymentId, revision::RevisionHash};
 pub(crate) struct Fields(BTreeMap<String, String>);
 
 impl Fields {
-    fn get(&self, name: &str) -> &str {
+    pub(crate) fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("", |text| text.trim())
     }
 
-    fn optional(&self, name: &str) -> Option<String> {
+    /// With its white space; a field that was not sent is none.
+    pub(crate) fn as_typed(&self, name: &str) -> Option<String> {
+        self.0.get(name).cloned()
+    }
+
+    pub(crate) fn optional(&self, name: &str) -> Option<String> {
         Some(self.get(name)).filter(|text| !text.is_empty()).map(str::to_owned)
     }
 
-    fn required(&self, name: &str, otherwise: &str) -> Result<String, PortalError> {
+    pub(crate) fn required(&self, name: &str, otherwise: &str) -> Result<String, PortalError> {
         self.optional(name).ok_or_else(|| PortalError::Invalid {
             field: name.to_owned(),
             message: otherwise.to_owned(),
@@ -71,7 +76,7 @@ impl FromRequest<HttpState> for Fields {
 
 /// A flash as the session keeps it.
 #[derive(Debug, Serialize, Deserialize)]
-struct Note {
+pub(crate) struct Note {
     failed: bool,
     title: String,
     detail: Option<String>,
@@ -104,7 +109,7 @@ pub(crate) async fn take_flash(state: &HttpState, current: &Current) -> Option<F
 }
 
 /// Leads to `to`, where `note` is shown once.
-async fn lead(state: &HttpState, current: &Current, to: &str, note: Note) -> Response {
+pub(crate) async fn lead(state: &HttpState, current: &Current, to: &str, note: Note) -> Response {
     if !keep(state, current, &note).await {
         // Without it the page would look as if nothing had happened.
         let words = note.detail.unwrap_or(note.title);
@@ -123,7 +128,7 @@ async fn keep(state: &HttpState, current: &Current, note: &Note) -> bool {
     kept.is_ok()
 }
 
-fn done(title: &str) -> Note {
+pub(crate) fn done(title: &str) -> Note {
     Note {
         failed: false,
         title: title.to_owned(),
@@ -133,7 +138,7 @@ fn done(title: &str) -> Note {
     }
 }
 
-fn failed(title: &str, form: &str, fields: &Fields, error: &PortalError) -> Note {
+pub(crate) fn failed(title: &str, form: &str, fields: &Fields, error: &PortalError) -> Note {
     let detail = match error {
         PortalError::Invalid { message, .. } => message.clone(),
         error => error.to_string(),
@@ -363,11 +368,11 @@ fn page_of(id: DeploymentId) -> String {
     format!("/deployments/{id}")
 }
 
-fn known_id(text: &str) -> Option<DeploymentId> {
+pub(crate) fn known_id(text: &str) -> Option<DeploymentId> {
     text.parse().ok()
 }
 
-fn no_such() -> Response {
+pub(crate) fn no_such() -> Response {
     let problem = Problem::new(
         StatusCode::NOT_FOUND,
         "There is no such deployment. Nothing was changed.",
@@ -375,7 +380,7 @@ fn no_such() -> Response {
     problem::refusal("/deployments", problem)
 }
 
-fn invalid(field: &str, error: &impl ToString) -> PortalError {
+pub(crate) fn invalid(field: &str, error: &impl ToString) -> PortalError {
     PortalError::Invalid {
         field: field.to_owned(),
         message: error.to_string(),

@@ -12,6 +12,7 @@ mod frame;
 mod guard;
 mod headers;
 mod health;
+mod lab;
 mod layers;
 mod limits;
 mod pages;
@@ -154,6 +155,8 @@ pub const MUTATING_FORMS: &[&str] = &[
     "/deployments/{id}/reject",
     "/deployments/{id}/cancel",
     "/deployments/{id}/roll-back",
+    "/deployments/{id}/mark",
+    "/lab",
     "/theme",
     "/auth/sign-out",
 ];
@@ -171,6 +174,8 @@ pub fn router(state: HttpState) -> Router {
         .route("/deployments/{id}/cancel", post(forms::cancel))
         .route("/deployments/{id}/continue", post(forms::resume))
         .route("/deployments/{id}/roll-back", post(forms::roll_back))
+        .route("/deployments/{id}/mark", post(lab::mark))
+        .route("/lab", post(lab::compare))
         .route("/rpc/{name}", post(pages::server_function))
         .route("/events", get(events::stream))
         .route("/healthz", get(health::alive))

@@ -7,6 +7,7 @@ mod audit;
 mod ci;
 mod deployments;
 mod extract;
+mod marks;
 mod model;
 mod once;
 mod reading;
@@ -107,6 +108,7 @@ fn documented() -> OpenApiRouter<HttpState> {
         .routes(routes!(deployments::cancel))
         .routes(routes!(deployments::resume))
         .routes(routes!(deployments::roll_back))
+        .routes(routes!(marks::mark))
         .routes(routes!(reading::inbox))
         .routes(routes!(reading::services))
         .routes(routes!(reading::service))
