@@ -131,6 +131,19 @@ export class Stage {
     return this.server!.pid!;
   }
 
+  /** Changes the configuration, and has the server load it as an operator does. */
+  async configure(edit: (text: string) => string): Promise<void> {
+    const path = join(this.dir, "tidegate.toml");
+    const before = (await this.log()).length;
+    await writeFile(path, edit(await readFile(path, "utf8")));
+    this.server!.kill("SIGHUP");
+    const deadline = Date.now() + PATIENCE_MS;
+    while (!/configuration reloaded/.test((await this.log()).slice(before))) {
+      if (Date.now() > deadline) throw new Error("the configuration was not loaded");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
   /** What the server has written so far. */
   log = () => readFile(join(this.dir, "tidegate.log"), "utf8");
 

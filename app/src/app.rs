@@ -30,6 +30,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/inbox") view=pages::inbox::page ssr=async_mode.clone() />
                 <Route path=path!("/history") view=pages::history::page ssr=async_mode.clone() />
                 <Route path=path!("/audit") view=pages::audit::page ssr=async_mode.clone() />
+                <Route path=path!("/break-glass") view=pages::breakglass::page ssr=async_mode.clone() />
                 <Route path=path!("/deployments/:id") view=pages::deployment::page ssr=async_mode.clone() />
                 <Route path=path!("/deployments/:id/health") view=pages::why::page ssr=async_mode.clone() />
                 <Route path=path!("/health/:version") view=pages::definition::page ssr=async_mode.clone() />

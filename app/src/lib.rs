@@ -9,6 +9,7 @@ pub mod health;
 pub mod islands;
 pub mod model;
 pub mod portal;
+pub mod shape;
 pub mod visitor;
 pub mod words;
 

@@ -2,12 +2,14 @@
 //! types.
 
 use crate::health::{HealthBrief, HealthLine};
+use crate::shape::{EnvironmentFreezes, Shape};
 use serde::{Deserialize, Serialize};
 use tidegate_domain::{
     Deployment, Policy, QuorumStatus, Release, Service, StateName, Timestamp,
     access::Role,
     approval::Involved,
     audit::RecordedEvent,
+    breakglass::Entry,
     catalog::{Environment, Target},
     gate::GateStatus,
     id::{DeploymentId, ReleaseId},
@@ -109,6 +111,8 @@ pub struct Inbox {
     pub mine: Vec<DeploymentSummary>,
     /// Waits for others.
     pub others: Vec<InboxItem>,
+    /// Broken glass that the viewer may review.
+    pub reviews: Vec<Entry>,
     pub now: Timestamp,
 }
 
@@ -184,6 +188,8 @@ pub struct DeploymentPage {
     pub events: Vec<RecordedEvent>,
     pub allowed: Allowed,
     pub health: HealthBrief,
+    /// Freezes, migration, break-glass, time budget.
+    pub shape: Shape,
     pub now: Timestamp,
 }
 
@@ -207,6 +213,8 @@ pub struct ServicePage {
     pub releases: Vec<ReleaseRow>,
     pub history: Vec<DeploymentSummary>,
     pub may_request: Permission,
+    /// For each environment.
+    pub freezes: Vec<EnvironmentFreezes>,
     pub now: Timestamp,
 }
 

@@ -4,9 +4,16 @@ use crate::health::{DefinitionPage, HealthPage, LabAsk, LabPage};
 use crate::model::{
     AuditFilter, AuditPage, DeploymentPage, History, HistoryFilter, Home, Inbox, NewDeployment, ServicePage,
 };
+use crate::shape::{NewBreakGlass, NewReview, Register};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use tidegate_domain::{Actor, health::Mark, id::DeploymentId, name::ServiceName, revision::RevisionHash};
+use tidegate_domain::{
+    Actor,
+    health::Mark,
+    id::{BreakGlassId, DeploymentId},
+    name::ServiceName,
+    revision::RevisionHash,
+};
 
 /// Why the portal did not do as asked, in words for the person who asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -70,4 +77,22 @@ pub trait Portal: Send + Sync + 'static {
     async fn resume(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<(), PortalError>;
     /// In flight: stops it and goes back. Succeeded: a new deployment of the release before it, whose id is returned.
     async fn roll_back(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<DeploymentId, PortalError>;
+
+    /// Lets this deployment through one occurrence of the freeze of that name.
+    async fn override_freeze(
+        &self,
+        actor: &Actor,
+        id: DeploymentId,
+        freeze: String,
+        reason: String,
+    ) -> Result<(), PortalError>;
+    /// Waiting: skips what is named. Succeeded: goes back past a contract by a new deployment, whose id is returned.
+    async fn break_glass(
+        &self,
+        actor: &Actor,
+        id: DeploymentId,
+        new: NewBreakGlass,
+    ) -> Result<DeploymentId, PortalError>;
+    async fn review_break_glass(&self, actor: &Actor, id: BreakGlassId, new: NewReview) -> Result<(), PortalError>;
+    async fn break_glass_register(&self, actor: &Actor) -> Result<Register, PortalError>;
 }

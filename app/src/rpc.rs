@@ -4,6 +4,7 @@ use crate::{
     health::{DefinitionPage, HealthPage, LabAsk, LabPage},
     model::{AuditFilter, AuditPage, DeploymentPage, History, HistoryFilter, Home, Inbox, ServicePage},
     portal::{Portal, PortalError},
+    shape::Register,
     visitor::Visitor,
 };
 use leptos::{
@@ -68,6 +69,12 @@ pub async fn deployment(id: DeploymentId) -> Result<DeploymentPage, PortalError>
 pub async fn service(name: ServiceName) -> Result<ServicePage, PortalError> {
     let (portal, actor) = portal()?;
     portal.service(&actor, name).await
+}
+
+#[server(name = ReadBreakGlass, prefix = "/rpc", endpoint = "break-glass")]
+pub async fn break_glass() -> Result<Register, PortalError> {
+    let (portal, actor) = portal()?;
+    portal.break_glass_register(&actor).await
 }
 
 #[server(name = ReadAudit, prefix = "/rpc", endpoint = "audit")]

@@ -108,12 +108,17 @@ pub enum Action {
     Continue,
     /// Say of a deployment that is over whether it was an incident.
     Mark,
+    /// Let one deployment through a freeze; the freeze names the roles.
+    OverrideFreeze,
+    /// Skip named checks in an incident; the configuration names the roles.
+    BreakGlass,
+    ReviewBreakGlass,
     /// See and end other people's sessions.
     ManageSessions,
 }
 
 impl Action {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::View,
         Self::ViewAudit,
         Self::ReportRelease,
@@ -125,6 +130,9 @@ impl Action {
         Self::RollBack,
         Self::Continue,
         Self::Mark,
+        Self::OverrideFreeze,
+        Self::BreakGlass,
+        Self::ReviewBreakGlass,
         Self::ManageSessions,
     ];
 
@@ -141,6 +149,9 @@ impl Action {
             Self::RollBack => "roll back a deployment",
             Self::Continue => "let a held deployment go on",
             Self::Mark => "mark a deployment",
+            Self::OverrideFreeze => "override a freeze",
+            Self::BreakGlass => "break the glass",
+            Self::ReviewBreakGlass => "review a break-glass",
             Self::ManageSessions => "manage sessions",
         }
     }
@@ -155,7 +166,9 @@ impl Action {
             Self::RequestDeployment => &[Deployer, Admin],
             Self::Approve | Self::Reject => &[Approver],
             Self::Cancel | Self::RollBack | Self::Continue | Self::Mark => &[Deployer, Approver, Admin],
-            Self::ManageSessions => &[Admin],
+            Self::OverrideFreeze | Self::ManageSessions => &[Admin],
+            Self::BreakGlass => &[Deployer, Admin],
+            Self::ReviewBreakGlass => &[Approver, Auditor, Admin],
         }
     }
 }
@@ -171,9 +184,21 @@ pub struct Denial(pub String);
 /// # Errors
 /// A sentence that says what is missing.
 pub fn can(actor: &Actor, action: Action, service: Option<&ServiceName>) -> Result<(), Denial> {
+    can_by(actor, action, service, action.roles())
+}
+
+/// [`can`], where the configuration says which roles allow it.
+///
+/// # Errors
+/// A sentence that says what is missing.
+pub fn can_by(actor: &Actor, action: Action, service: Option<&ServiceName>, roles: &[Role]) -> Result<(), Denial> {
     match actor {
         Actor::System { .. } => match action {
-            Action::Approve | Action::Reject => Err(Denial(format!("only a person may {}", action.words()))),
+            Action::Approve
+            | Action::Reject
+            | Action::OverrideFreeze
+            | Action::BreakGlass
+            | Action::ReviewBreakGlass => Err(Denial(format!("only a person may {}", action.words()))),
             _ => Ok(()),
         },
         Actor::Ci {
@@ -194,7 +219,6 @@ pub fn can(actor: &Actor, action: Action, service: Option<&ServiceName>) -> Resu
             _ => Err(Denial(format!("only a person may {}", action.words()))),
         },
         Actor::Person { .. } => {
-            let roles = action.roles();
             if roles.iter().any(|role| actor.has(*role)) {
                 Ok(())
             } else if roles.is_empty() {

@@ -9,7 +9,8 @@ pub use engine::{
 
 use crate::{
     access::Role,
-    health::HealthDefinition,
+    freeze::Freeze,
+    health::{HealthDefinition, Values},
     name::{EnvironmentName, ServiceName, TeamSlug},
     policy::Policy,
     smoke::{Monitor, Verification},
@@ -54,8 +55,15 @@ pub struct Service {
     /// `owner/name` on GitHub.
     pub repository: String,
     pub ci: CiTrust,
+    /// IANA name; what its calendar days are told by.
+    #[serde(default = "utc")]
+    pub time_zone: String,
     /// In the order in which a release passes through them.
     pub targets: Vec<Target>,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
 }
 
 impl Service {
@@ -75,6 +83,8 @@ pub struct Target {
     pub deadline_seconds: i64,
     /// How its health is judged while it is deployed to. `None`: by AWS alone.
     pub health: Option<HealthDefinition>,
+    /// What placeholders in the definition's queries stand for here, besides what the engine knows.
+    pub placeholders: Values,
     /// How a deployment is verified; `None`: by the engine's own word alone.
     pub verify: Option<Verification>,
     /// What watches it between deployments.
@@ -91,6 +101,12 @@ pub struct Catalog {
     pub roles: Vec<RoleGrant>,
     /// Hosts and networks that suites may reach although they are not public, such as `10.0.0.0/8`.
     pub smoke_allow: Vec<String>,
+    /// When nothing goes forward.
+    #[serde(default)]
+    pub freezes: Vec<Freeze>,
+    /// Who may break the glass. Empty: nobody.
+    #[serde(default)]
+    pub break_glass: Vec<Role>,
 }
 
 impl Catalog {
@@ -108,6 +124,15 @@ impl Catalog {
 
     pub fn is_production(&self, name: &EnvironmentName) -> bool {
         self.environment(name).is_some_and(|environment| environment.production)
+    }
+
+    /// The freezes that cover a service in an environment.
+    pub fn freezes_of(&self, service: &ServiceName, environment: &EnvironmentName) -> Vec<Freeze> {
+        self.freezes
+            .iter()
+            .filter(|freeze| freeze.covers(service, environment))
+            .cloned()
+            .collect()
     }
 
     /// Roles that membership of these teams gives.

@@ -19,6 +19,9 @@ pub struct GateResult {
     /// In a person's words: `coverage 83 % (threshold 80 %)`, `2 HIGH findings`.
     pub detail: Option<String>,
     pub url: Option<String>,
+    /// How long it took, where CI said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<i64>,
     pub reported_at: Timestamp,
 }
 
@@ -81,6 +84,7 @@ mod tests {
             verdict,
             detail: None,
             url: None,
+            seconds: None,
             reported_at: Timestamp::from_millis(at),
         }
     }

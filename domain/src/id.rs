@@ -55,6 +55,10 @@ macro_rules! id {
 }
 
 id!(
+    /// One time that someone broke the glass.
+    BreakGlassId, "a break-glass"
+);
+id!(
     /// One attempt to bring a release to a target.
     DeploymentId, "a deployment"
 );

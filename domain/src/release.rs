@@ -2,6 +2,7 @@
 
 use crate::{
     id::ReleaseId,
+    migration::Migration,
     name::{CommitSha, Digest, PersonRef, ServiceName},
     time::Timestamp,
 };
@@ -111,6 +112,9 @@ pub struct Release {
     pub reruns: Vec<PersonRef>,
     /// Newest first; from the report, the push webhook and GitHub's comparison, joined by commit id.
     pub commits: Vec<Commit>,
+    /// The migration that it carries, where it declares one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<Migration>,
     pub reported_at: Timestamp,
 }
 

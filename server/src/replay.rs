@@ -104,7 +104,20 @@ const fn ending(ending: Ending) -> &'static str {
 
 fn table(outcome: &Outcome, old: &str, new: &str) -> String {
     let mut out = format!("old: {old}\nnew: {new}\n\n");
-    let mut lines = vec![["deployment", "service", "environment", "began (UTC)", "happened", "marked", "old", "new", "new acts"].map(str::to_owned)];
+    let mut lines = vec![
+        [
+            "deployment",
+            "service",
+            "environment",
+            "began (UTC)",
+            "happened",
+            "marked",
+            "old",
+            "new",
+            "new acts",
+        ]
+        .map(str::to_owned),
+    ];
     lines.extend(outcome.deployments.iter().map(cells));
     let mut widths = [0_usize; 9];
     for line in &lines {
@@ -121,7 +134,11 @@ fn table(outcome: &Outcome, old: &str, new: &str) -> String {
         out.push_str(cells.join("  ").trim_end());
         out.push('\n');
     }
-    for row in outcome.deployments.iter().filter(|row| row.side.old.ending != row.side.new.ending) {
+    for row in outcome
+        .deployments
+        .iter()
+        .filter(|row| row.side.old.ending != row.side.new.ending)
+    {
         // Writing to a String cannot fail.
         let _ = writeln!(
             out,
@@ -137,7 +154,11 @@ fn table(outcome: &Outcome, old: &str, new: &str) -> String {
         ("held", outcome.old.held, outcome.new.held),
         ("let through", outcome.old.passed, outcome.new.passed),
         ("undecided", outcome.old.undecided, outcome.new.undecided),
-        ("false rollbacks", outcome.old.false_rollbacks, outcome.new.false_rollbacks),
+        (
+            "false rollbacks",
+            outcome.old.false_rollbacks,
+            outcome.new.false_rollbacks,
+        ),
         ("false holds", outcome.old.false_holds, outcome.new.false_holds),
         ("misses", outcome.old.misses, outcome.new.misses),
         ("caught", outcome.old.caught, outcome.new.caught),
@@ -152,7 +173,11 @@ fn table(outcome: &Outcome, old: &str, new: &str) -> String {
         );
     }
     if outcome.more {
-        let _ = writeln!(out, "only the newest {} were compared: give --from and --to", lab::AT_ONCE);
+        let _ = writeln!(
+            out,
+            "only the newest {} were compared: give --from and --to",
+            lab::AT_ONCE
+        );
     }
     out
 }
@@ -170,7 +195,9 @@ fn cells(row: &Row) -> [String; 9] {
         row.service.to_string(),
         row.environment.to_string(),
         began.replace('T', " "),
-        row.happened.map_or("still runs", |happened| ending(happened.ending)).to_owned(),
+        row.happened
+            .map_or("still runs", |happened| ending(happened.ending))
+            .to_owned(),
         match row.side.mark {
             Some(Mark::Incident) => "incident",
             Some(Mark::Fine) => "fine",

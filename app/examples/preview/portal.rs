@@ -4,17 +4,22 @@ use crate::world::{NOW, Record, World, actor_of, viewer};
 use async_trait::async_trait;
 use std::sync::{Mutex, MutexGuard};
 use tidegate_app::{
+    health::{DefinitionPage, HealthPage, LabAsk, LabPage},
     model::{
         Allowed, AuditFilter, AuditPage, Cell, DeploymentPage, DeploymentSummary, History, HistoryFilter, Home,
         HomeRow, Inbox, InboxItem, NewDeployment, Permission, ReleaseRow, ServicePage,
     },
     portal::{Portal, PortalError},
+    shape::{CheckRow, NewBreakGlass, NewReview, Register, Shape},
 };
 use tidegate_domain::{
-    Actor, Approval, Deployment, PersonRef, QuorumStatus, State, StateName, Timestamp,
+    Actor, Approval, Deployment, PersonRef, QuorumStatus, Release, State, StateName, Timestamp,
     approval::{self, Involved},
+    breakglass::Check,
+    budget::Budget,
     deployment::{Ballot, Transition},
-    id::{ApprovalId, DeploymentId},
+    health::Mark,
+    id::{ApprovalId, BreakGlassId, DeploymentId},
     name::{EnvironmentName, ServiceName},
     revision::RevisionHash,
 };
@@ -267,11 +272,35 @@ fn page(world: &World, record: &Record) -> DeploymentPage {
         allowed: allowed(world, record),
         involved: Involved::of(&release, it.requested_by.human().cloned()),
         policy_changed: false,
+        shape: shape(world, it, &release),
         deployment: it.clone(),
         release,
         target,
         policy,
+        health: crate::health::brief(&record.deployment),
         now: NOW,
+    }
+}
+
+fn shape(world: &World, it: &Deployment, release: &Release) -> Shape {
+    let reports: Vec<_> = world
+        .gates
+        .iter()
+        .filter(|gate| gate.release == release.id)
+        .cloned()
+        .collect();
+    Shape {
+        freezes: Vec::new(),
+        closed: Vec::new(),
+        opens: None,
+        no_way_back: None,
+        may_break_glass: Permission::Yes,
+        checks: vec![CheckRow {
+            check: Check::Quorum,
+            stands: it.state.name() == StateName::AwaitingApproval,
+        }],
+        glass: None,
+        budget: Budget::of(it, &reports, NOW),
     }
 }
 
@@ -339,6 +368,7 @@ impl Portal for Sample {
         let item = |record: &&Record| inbox_item(&world, record);
         let login = me(actor).login;
         Ok(Inbox {
+            reviews: Vec::new(),
             waiting_on_me: mine.iter().map(item).collect(),
             others: others.iter().map(item).collect(),
             mine: world
@@ -437,9 +467,11 @@ impl Portal for Sample {
                 })
                 .collect(),
             monitors: crate::monitors::of(&name),
+            health: crate::health::between(&name),
             service,
             history,
             may_request: Permission::Yes,
+            freezes: Vec::new(),
             now: NOW,
         })
     }
@@ -474,6 +506,29 @@ impl Portal for Sample {
             environments,
             now: NOW,
         })
+    }
+
+    async fn health(&self, _: &Actor, id: DeploymentId) -> Result<HealthPage, PortalError> {
+        let world = self.world();
+        let record = world.records.iter().find(|record| record.deployment.id == id);
+        record
+            .map(|record| crate::health::page(&record.deployment, record.version))
+            .ok_or_else(|| PortalError::NotFound("There is no such deployment.".to_owned()))
+    }
+
+    async fn definition(&self, _: &Actor, _: String) -> Result<DefinitionPage, PortalError> {
+        Ok(crate::health::definition_page())
+    }
+
+    async fn lab(&self, _: &Actor, ask: LabAsk) -> Result<LabPage, PortalError> {
+        let deployments: Vec<Deployment> = self.world().records.iter().map(|one| one.deployment.clone()).collect();
+        Ok(crate::health::lab(&ask, &deployments))
+    }
+
+    async fn mark(&self, _: &Actor, _: DeploymentId, _: Mark, _: Option<String>) -> Result<(), PortalError> {
+        Err(PortalError::Unavailable(
+            "The preview cannot mark deployments.".to_owned(),
+        ))
     }
 
     async fn request(&self, _: &Actor, _: NewDeployment) -> Result<DeploymentId, PortalError> {
@@ -555,6 +610,25 @@ impl Portal for Sample {
             })
         })?;
         Ok(id)
+    }
+
+    async fn override_freeze(&self, _: &Actor, _: DeploymentId, _: String, _: String) -> Result<(), PortalError> {
+        Err(PortalError::Conflict("the preview has no freeze".to_owned()))
+    }
+
+    async fn break_glass(&self, _: &Actor, _: DeploymentId, _: NewBreakGlass) -> Result<DeploymentId, PortalError> {
+        Err(PortalError::Conflict("the preview breaks no glass".to_owned()))
+    }
+
+    async fn review_break_glass(&self, _: &Actor, _: BreakGlassId, _: NewReview) -> Result<(), PortalError> {
+        Err(PortalError::NotFound("the preview has no register".to_owned()))
+    }
+
+    async fn break_glass_register(&self, _: &Actor) -> Result<Register, PortalError> {
+        Ok(Register {
+            rows: Vec::new(),
+            now: NOW,
+        })
     }
 }
 

@@ -153,6 +153,7 @@ fn target(service: &str, environment: &str, traffic: TrafficPlan, policy: Policy
         policy,
         deadline_seconds: 3600,
         health: None,
+        placeholders: std::collections::BTreeMap::new(),
         verify: None,
         monitor: None,
     }
@@ -170,6 +171,7 @@ pub(crate) fn catalog() -> Catalog {
             name: name(service),
             description: description.to_owned(),
             repository: format!("acme/{service}"),
+            time_zone: "UTC".to_owned(),
             ci: CiTrust {
                 repository_id: 1,
                 refs: vec!["refs/heads/main".to_owned()],
@@ -240,6 +242,8 @@ pub(crate) fn catalog() -> Catalog {
         ],
         roles: Vec::new(),
         smoke_allow: Vec::new(),
+        freezes: Vec::new(),
+        break_glass: vec![Role::Deployer, Role::Admin],
     }
 }
 
@@ -286,6 +290,7 @@ fn release(number: usize, service: &str, authors: &[&str], commits: usize, repor
             })
             .collect(),
         commit,
+        migration: None,
         reported_at,
     }
 }
@@ -341,6 +346,7 @@ impl<'a> Flow<'a> {
             reason: None,
             approvals: Vec::new(),
             preparation: None,
+            waivers: tidegate_domain::deployment::Waivers::default(),
             state: State::Requested { blocked: Vec::new() },
         };
         Self {
@@ -481,6 +487,7 @@ impl<'a> Flow<'a> {
             ballot: self.ballot(),
             revision,
             engine: self.engine.clone(),
+            health: None,
             memberships,
         };
         let operation = OperationId::from_uuid(uuid(4, self.record.deployment.id.uuid().as_u128() % 9973));
@@ -657,6 +664,7 @@ impl World {
                     verdict: if failed { Verdict::Fail } else { Verdict::Pass },
                     detail,
                     url: release.run_url.clone(),
+                    seconds: Some(20 + 15 * index as i64),
                     reported_at: release.reported_at.plus_millis(index as i64 * 2 * MINUTE),
                 });
             }

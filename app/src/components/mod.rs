@@ -1,5 +1,6 @@
 //! Parts that several pages show. Each is a function from domain types to a view.
 
+pub(crate) mod breakglass;
 pub(crate) mod commits;
 pub(crate) mod curve;
 pub(crate) mod empty;

@@ -1,8 +1,9 @@
 //! An audit event as a sentence for a person. The facts come from the event's data, whose members the domain names.
 
 use super::{icon::Icon, state::Meaning};
+use crate::words::listed;
 use serde_json::Value;
-use tidegate_domain::{EventKind, audit::AuditEvent, time::span_words};
+use tidegate_domain::{EventKind, audit::AuditEvent, breakglass::Check, time::span_words};
 
 /// What the timeline and the audit log show of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,12 +67,16 @@ const fn drawing(kind: EventKind) -> (Icon, Meaning) {
         K::DeploymentQueued => (Icon::Queue, Meaning::Quiet),
         K::DeploymentStarted => (Icon::Go, Meaning::Moving),
         K::CloudIntended | K::CloudConcluded | K::CloudProgressed => (Icon::Cloud, Meaning::Quiet),
+        K::HealthJudged => (Icon::Search, Meaning::Quiet),
         K::DeploymentHeld => (Icon::Hand, Meaning::Waiting),
         K::DeploymentResumed => (Icon::Go, Meaning::Moving),
         K::RollbackRequested | K::RollbackStarted => (Icon::Back, Meaning::Moving),
         K::DeploymentSucceeded => (Icon::Check, Meaning::Good),
         K::DeploymentRolledBack => (Icon::Back, Meaning::Bad),
         K::DeploymentFailed => (Icon::Alert, Meaning::Bad),
+        K::DeploymentPostponed => (Icon::Clock, Meaning::Waiting),
+        K::FreezeOverridden | K::BreakGlassOpened | K::BreakGlassUsed => (Icon::Alert, Meaning::Waiting),
+        K::BreakGlassReviewed => (Icon::Shield, Meaning::Quiet),
         K::SessionStarted | K::SessionEnded => (Icon::Person, Meaning::Quiet),
         K::AccessDenied => (Icon::Lock, Meaning::Bad),
         K::WebhookReceived => (Icon::Cloud, Meaning::Quiet),
@@ -148,6 +153,7 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
         K::DeploymentQueued => plain(match data.pointer("/authority/kind").and_then(Value::as_str) {
             Some("quorum") => "queues it: enough people approved",
             Some("rollback") => "queues it: a rollback needs no new approval",
+            Some("break_glass") => "queues it: someone broke the glass",
             _ => "queues it: the policy asks for no approval",
         }),
         K::DeploymentStarted => plain("starts it"),
@@ -161,6 +167,18 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
         }
         K::CloudConcluded => concluded(data),
         K::CloudProgressed => progressed(data),
+        K::HealthJudged => {
+            let what = match text(data, "outcome") {
+                Some("healthy") => "finds it healthy",
+                Some("pending") => "begins to judge its health",
+                Some("alert") => "finds something odd",
+                Some("hold") => "doubts its health",
+                Some("roll_back") => "finds it unhealthy",
+                _ => "judges its health",
+            };
+            let why = text(data, "why").filter(|_| text(data, "outcome") != Some("pending"));
+            (what.to_owned(), why.map(str::to_owned))
+        }
         K::DeploymentHeld => (
             format!(
                 "holds it for people to look: {}",
@@ -232,6 +250,33 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
             "loaded the configuration".to_owned(),
             text(data, "hash").map(|hash| format!("version {}", short(hash))),
         ),
+        K::DeploymentPostponed => (
+            "puts off its time to start".to_owned(),
+            text(data, "why").map(str::to_owned),
+        ),
+        K::FreezeOverridden => (
+            format!("overrode the freeze {}", text(data, "freeze").unwrap_or_default()),
+            text(data, "until").map(|until| format!("which holds until {until}")),
+        ),
+        K::BreakGlassOpened => (
+            "broke the glass".to_owned(),
+            named(data, "skips").map(|skips| format!("skips {skips}")),
+        ),
+        K::BreakGlassUsed => (
+            "goes by the broken glass".to_owned(),
+            named(data, "skipped").map(|skipped| format!("skipped {skipped}")),
+        ),
+        K::BreakGlassReviewed => {
+            let opened_by = data.pointer("/opened_by/login").and_then(Value::as_str);
+            let late = data.get("late").and_then(Value::as_bool).unwrap_or_default();
+            (
+                format!("reviewed the break-glass of {}", opened_by.unwrap_or("someone")),
+                text(data, "judgement").map(|judgement| {
+                    let judgement = judgement.replace('_', " ");
+                    format!("{judgement}{}", if late { ", after it was overdue" } else { "" })
+                }),
+            )
+        }
         K::ReleaseEnriched => plain("completed the release from GitHub"),
         K::SessionStarted => plain("signed in"),
         K::SessionEnded => plain("signed out"),
@@ -252,6 +297,17 @@ fn monitored(data: &Value) -> (String, Option<String>) {
             lasted.map(|seconds| format!("after {}", span_words(seconds * 1000))),
         )
     }
+}
+
+/// The checks that a member lists, in words.
+fn named(data: &Value, member: &str) -> Option<String> {
+    let names = data.get(member)?.as_array()?;
+    let words: Vec<String> = names
+        .iter()
+        .filter_map(|name| name.as_str()?.parse::<Check>().ok())
+        .map(|check| check.words())
+        .collect();
+    (!words.is_empty()).then(|| listed(&words, "and"))
 }
 
 fn took(what: &str, data: &Value) -> String {

@@ -3,6 +3,7 @@
 use super::{Live, load, main, visitor};
 use crate::{
     components::{
+        breakglass::{checks, review_state},
         empty::empty,
         icon::{Icon, icon},
         label::{arrow, person, when},
@@ -13,7 +14,7 @@ use crate::{
     words::{counted, listed, relative},
 };
 use leptos::prelude::*;
-use tidegate_domain::{Timestamp, name::TeamSlug};
+use tidegate_domain::{Timestamp, breakglass::Entry, name::TeamSlug};
 
 pub(crate) fn page() -> impl IntoView {
     load(rpc::inbox(), show)
@@ -40,6 +41,15 @@ fn show(inbox: Inbox) -> AnyView {
             .collect_view();
         view! { <ul class="inbox-list" data-list="">{items}</ul> }.into_any()
     };
+    let reviews = (!inbox.reviews.is_empty()).then(|| {
+        let items = inbox.reviews.iter().map(|one| review(one, now)).collect_view();
+        view! {
+            <section aria-labelledby="reviews">
+                <h2 id="reviews">"Break-glass to review" <span class="muted">{inbox.reviews.len()}</span></h2>
+                <ul class="inbox-list" data-list="">{items}</ul>
+            </section>
+        }
+    });
     let others = (!inbox.others.is_empty()).then(|| {
         let items = inbox.others.iter().map(|one| item(one, false, now)).collect_view();
         view! {
@@ -71,15 +81,45 @@ fn show(inbox: Inbox) -> AnyView {
             <div class="page-head">
                 <h1>"Inbox"</h1>
                 <p class="summary">{login}</p>
+                <a class="aside" href="/break-glass">"Break-glass register"</a>
             </div>
             <section aria-labelledby="waiting">
                 <h2 id="waiting">"Waiting on you" <span class="muted">{mine}</span></h2>
                 {waiting}
             </section>
+            {reviews}
             {others}
             {asked}
         },
     )
+}
+
+fn review(entry: &Entry, now: Timestamp) -> impl IntoView + use<> {
+    let href = format!("/break-glass#glass-{}", entry.glass.id);
+    view! {
+        <li class="inbox-item" data-item="" id=format!("review-{}", entry.glass.id)>
+            <div class="inbox-what">
+                <p class="inbox-title">
+                    <a href=href.clone() data-open="">
+                        <strong>{entry.service.to_string()}</strong>
+                        " "
+                        <span class="hash">{entry.label.clone()}</span>
+                        {arrow("to")}
+                        <span class="environment">{entry.environment.to_string()}</span>
+                    </a>
+                </p>
+                <p class="row-title">{entry.glass.reason.clone()}</p>
+                <p class="inbox-facts">
+                    <span>"opened by " {person(&entry.glass.by.login)} " " {when(entry.glass.opened_at, now)}</span>
+                    <span>"skips " {checks(&entry.glass.skips)}</span>
+                </p>
+            </div>
+            <div class="inbox-do">
+                <span class="muted">{review_state(entry, now)} " " {when(entry.glass.review_due(), now)}</span>
+                <a class="button" href=href>"Review"</a>
+            </div>
+        </li>
+    }
 }
 
 fn item(item: &InboxItem, mine: bool, now: Timestamp) -> impl IntoView + use<> {

@@ -226,12 +226,12 @@ fn tallies(found: &LabFound) -> impl IntoView + use<> {
             } else {
                 "number worse"
             };
-            let said = (judged && old != new).then_some(if better { " (better)" } else { " (worse)" });
+            let said = (judged && old != new).then_some(if better { "better" } else { "worse" });
             view! {
                 <tr>
                     <th scope="row">{name} {(!hint.is_empty()).then(|| view! { <span class="note wraps muted">{hint}</span> })}</th>
                     <td class="number">{old}</td>
-                    <td class=class>{new} {said.map(|said| view! { <span class="sr">{said}</span> })}</td>
+                    <td class=class>{new} {said.map(|said| view! { <span class="note">{said}</span> })}</td>
                 </tr>
             }
         })

@@ -1,6 +1,7 @@
 //! The pages: each asks through [`crate::rpc`], and shows what it got, that there is nothing, or why not.
 
 pub(crate) mod audit;
+pub(crate) mod breakglass;
 pub(crate) mod definition;
 pub(crate) mod deployment;
 pub(crate) mod error;

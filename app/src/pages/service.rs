@@ -10,12 +10,13 @@ use crate::{
         label::{digest, outside, person, when},
         monitors::monitors,
         rows::deployment_rows,
-        state::state,
+        state::{Meaning, mark, state},
         traffic,
     },
     model::{Cell, DeploymentSummary, Permission, ReleaseRow, ServicePage},
     portal::PortalError,
     rpc,
+    shape::EnvironmentFreezes,
     words::listed,
 };
 use leptos::prelude::*;
@@ -48,7 +49,8 @@ fn show(page: ServicePage) -> AnyView {
         .iter()
         .map(|target| {
             let cell = page.cells.iter().find(|cell| cell.environment == target.environment);
-            target_card(target, cell, now)
+            let freezes = page.freezes.iter().find(|it| it.environment == target.environment);
+            target_card(target, cell, freezes, now)
         })
         .collect_view();
     let releases = if page.releases.is_empty() {
@@ -109,7 +111,12 @@ fn show(page: ServicePage) -> AnyView {
     )
 }
 
-fn target_card(target: &Target, cell: Option<&Cell>, now: Timestamp) -> impl IntoView + use<> {
+fn target_card(
+    target: &Target,
+    cell: Option<&Cell>,
+    freezes: Option<&EnvironmentFreezes>,
+    now: Timestamp,
+) -> impl IntoView + use<> {
     let policy = &target.policy;
     let approvals: Vec<String> = policy
         .approvals
@@ -153,6 +160,7 @@ fn target_card(target: &Target, cell: Option<&Cell>, now: Timestamp) -> impl Int
                 <dt>"Approvals"</dt>
                 <dd>{approvals} {policy.solo.then_some(" (solo mode)")}</dd>
                 {policy.promote_from.as_ref().map(|from| view! { <dt>"After"</dt> <dd>{from.to_string()}</dd> })}
+                {freezes.map(calendar)}
                 <dt>"Runs on"</dt>
                 <dd>{target.engine.place()}</dd>
                 <dt>"Engine"</dt>
@@ -160,6 +168,24 @@ fn target_card(target: &Target, cell: Option<&Cell>, now: Timestamp) -> impl Int
             </dl>
         </section>
     }
+}
+
+/// When nothing goes forward: now, and the next time.
+fn calendar(freezes: &EnvironmentFreezes) -> impl IntoView + use<> {
+    let rows = freezes
+        .freezes
+        .iter()
+        .map(|freeze| {
+            let view = if freeze.active {
+                let words = format!("until {} ({})", freeze.moment, freeze.label);
+                mark(Meaning::Waiting, Icon::Clock, words).into_any()
+            } else {
+                format!("next from {} ({})", freeze.moment, freeze.label).into_any()
+            };
+            view! { <span>{view}</span> }
+        })
+        .collect::<Vec<_>>();
+    (!rows.is_empty()).then(|| view! { <dt>"Frozen"</dt> <dd class="calendar">{rows}</dd> })
 }
 
 fn release(row: &ReleaseRow, service: &Service, may: &Permission, now: Timestamp) -> impl IntoView + use<> {
@@ -196,6 +222,7 @@ fn release(row: &ReleaseRow, service: &Service, may: &Permission, now: Timestamp
                     <span>"commit " <code class="hash">{release.commit.short().to_owned()}</code></span>
                     <span>"image " {digest(&release.image.digest)}</span>
                     <span>{authors}</span>
+                    {release.migration.as_ref().map(|migration| view! { <span>{format!("migration {migration}")}</span> })}
                     <span>"reported " {when(release.reported_at, now)}</span>
                     {release.run_url.as_deref().map(|url| outside(url, "CI run"))}
                 </p>

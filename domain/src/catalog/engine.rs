@@ -6,6 +6,7 @@
 
 use crate::deployment::CallKind;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -184,6 +185,24 @@ impl Engine {
                 stage.stage, stage.api, stage.compute.function
             ),
         }
+    }
+
+    /// What metrics of it are labelled with, as far as its names tell: see [`crate::health::PLACEHOLDERS`].
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        let pairs = match self {
+            Self::EcsCodedeploy(EcsCodedeploy { service, cluster, .. })
+            | Self::EcsTaskSets(EcsTaskSets { service, cluster, .. })
+            | Self::EcsNative(EcsNative { service, cluster, .. }) => vec![("compute", service), ("cluster", cluster)],
+            Self::LambdaCodedeploy(LambdaCodedeploy { function, .. })
+            | Self::LambdaAlias(LambdaAlias { function, .. }) => {
+                vec![("compute", function)]
+            }
+            Self::ApigatewayStage(stage) => vec![("compute", &stage.compute.function)],
+        };
+        pairs
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.clone()))
+            .collect()
     }
 
     /// What AWS's limits are counted by: the one thing that two deployments would get into each other's way at.

@@ -6,6 +6,7 @@ use crate::{
     approval::{self, Approval, Involved, Membership, Voided},
     audit::{AuditEvent, EventKind},
     catalog::Engine,
+    health::HealthDefinition,
     name::TeamSlug,
     policy::Policy,
     revision::Revision,
@@ -30,6 +31,8 @@ pub struct StartEvidence {
     pub revision: Revision,
     /// Where it goes: what [`Revision::task_definition`] was computed for.
     pub engine: Engine,
+    /// What it is judged by: what [`Revision::health_definition`] is the version of.
+    pub health: Option<HealthDefinition>,
     /// Of every approver; may be empty where nobody had to approve.
     pub memberships: Vec<Membership>,
 }
@@ -94,8 +97,12 @@ impl Deployment {
                 reason: reason.clone(),
             }),
             Kind::Promotion if policy.is_automatic() => Some(Authority::Automatic),
-            Kind::Promotion => None,
+            Kind::Promotion => self.glass_for_quorum(now).map(|glass| Authority::BreakGlass {
+                id: glass.id,
+                by: glass.by.clone(),
+            }),
         };
+        let by_glass = matches!(authority, Some(Authority::BreakGlass { .. }));
         self.state = match authority {
             Some(authority) => {
                 events.push(self.event(
@@ -112,7 +119,10 @@ impl Deployment {
                         State::Queued { since, .. } => *since,
                         _ => now,
                     },
-                    start_before: None,
+                    start_before: self
+                        .glass_for_quorum(now)
+                        .filter(|_| by_glass)
+                        .map(|glass| glass.expires_at),
                 }
             }
             None => State::AwaitingApproval {
@@ -276,6 +286,11 @@ impl Deployment {
             Authority::Automatic => refuse("the policy asks for approvals"),
             Authority::Rollback { .. } if self.is_rollback() => Ok(()),
             Authority::Rollback { .. } => refuse("it is no rollback"),
+            Authority::BreakGlass { id, .. } => match self.glass_for_quorum(now) {
+                Some(glass) if glass.id == *id && glass.used.is_some() => Ok(()),
+                Some(_) => refuse("its break-glass has not been used"),
+                None => refuse("its break-glass has run out"),
+            },
         }
     }
 

@@ -6,15 +6,18 @@
 
 mod authority;
 mod due;
+mod overriding;
 mod recovery;
 mod run;
 mod transition;
+mod watch;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use authority::{Ballot, MEMBERSHIP_FRESH_MILLIS, StartEvidence};
 pub(crate) use due::may_abort;
+pub use overriding::{Exemption, Waivers};
 pub use recovery::{
     CALL_WITHIN_MILLIS, CONFIRMED_AT_MOST_MILLIS, CONFIRMED_WITHIN_MILLIS, FailureClass, RollbackTiming, plain_words,
 };
@@ -23,6 +26,7 @@ pub use run::{
     Progress, Run, StopRequest, Unanswered,
 };
 pub use transition::{Applied, InvalidTransition, Refusal, Transition};
+pub use watch::{Finding, Judgement, Watch};
 
 use crate::{
     access::Actor,
@@ -54,6 +58,9 @@ pub struct Deployment {
     pub approvals: Vec<Approval>,
     /// What the cloud would be asked for, as last read.
     pub preparation: Option<Preparation>,
+    /// What people let it past: freezes, and checks in an incident.
+    #[serde(default, skip_serializing_if = "Waivers::is_empty")]
+    pub waivers: Waivers,
     pub state: State,
 }
 
@@ -110,6 +117,8 @@ pub enum BlockerKind {
     PromotionOrder,
     Registry,
     Target,
+    /// Phases out of order, or a schema that is gone.
+    Migration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -425,6 +434,28 @@ impl Deployment {
                 .and_then(|run| run.progress.as_ref())
                 .and_then(|progress| progress.traffic),
         }
+    }
+
+    /// Waits for its turn because a quorum approved it.
+    pub const fn by_quorum(&self) -> bool {
+        matches!(
+            &self.state,
+            State::Queued {
+                authority: Authority::Quorum { .. },
+                ..
+            }
+        )
+    }
+
+    /// Waits for its turn because someone broke the glass.
+    pub const fn by_glass(&self) -> bool {
+        matches!(
+            &self.state,
+            State::Queued {
+                authority: Authority::BreakGlass { .. },
+                ..
+            }
+        )
     }
 
     pub const fn is_rollback(&self) -> bool {

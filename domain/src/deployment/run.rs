@@ -1,9 +1,10 @@
 //! What is known of a deployment that the cloud carries out: every call intended, and everything observed.
 
-use super::RollbackCause;
+use super::{RollbackCause, Watch};
 use crate::{
     catalog::Engine,
-    id::{ApprovalId, OperationId},
+    health::Course,
+    id::{ApprovalId, BreakGlassId, OperationId},
     name::PersonRef,
     revision::Revision,
     time::Timestamp,
@@ -21,6 +22,8 @@ pub enum Authority {
     Automatic,
     /// A person went back to an earlier release, with a reason.
     Rollback { by: PersonRef, reason: String },
+    /// A person broke the glass and answers for it; see [`super::Waivers::glass`].
+    BreakGlass { id: BreakGlassId, by: PersonRef },
 }
 
 /// One run at the cloud. Has one operation id, which the cloud deployment carries in its description.
@@ -51,6 +54,12 @@ pub struct Run {
     /// Rules whose hold a person answered with "continue": they do not hold this deployment again.
     #[serde(default)]
     pub waived: Vec<String>,
+    /// When the new version began to take traffic, and when it had all of it, as far as was seen.
+    #[serde(default)]
+    pub course: Option<Course>,
+    /// `None`: AWS alone watches.
+    #[serde(default)]
+    pub watch: Option<Watch>,
     /// What people were warned of, each once.
     pub concerns: Vec<Concern>,
 }

@@ -1,13 +1,14 @@
 //! The transitions: what may happen to a deployment in which state, and which events it leaves.
 
 use super::{
-    Ballot, Blocker, Call, CallKind, Concern, Deployment, Expiry, Failure, Hold, Outcome, Preparation, Progress,
-    RollbackCause, Run, StartEvidence, State, StateName, StopRequest, due,
+    Ballot, Blocker, Call, CallKind, Concern, Deployment, Exemption, Expiry, Failure, Hold, Judgement, Outcome,
+    Preparation, Progress, RollbackCause, Run, StartEvidence, State, StateName, StopRequest, Watch, due, watch,
 };
 use crate::{
     access::Actor,
     approval::{Approval, Ineligible, Membership},
     audit::{AuditEvent, EventKind, Subject},
+    health::{Evaluation, Recorded, Values},
     id::{DeploymentId, OperationId},
     name::PersonRef,
     policy::Policy,
@@ -54,6 +55,8 @@ pub enum Transition {
         memberships: Vec<Membership>,
         ballot: Ballot,
     },
+    /// Lets it past something, or puts off its time to start.
+    Exempt(Exemption),
     Start {
         operation: OperationId,
         evidence: Box<StartEvidence>,
@@ -70,6 +73,13 @@ pub enum Transition {
     },
     Observe {
         progress: Progress,
+    },
+    /// Its health was judged.
+    Judge {
+        evaluation: Box<Evaluation>,
+        values: Values,
+        /// What was read for it, to be recorded.
+        series: Vec<Recorded>,
     },
     /// A person wants it gone, or what was seen of it says so.
     RequestStop {
@@ -118,11 +128,13 @@ impl Transition {
             Self::Supersede { .. } => "supersede",
             Self::Expire { .. } => "expire",
             Self::LoseQuorum { .. } => "lose quorum",
+            Self::Exempt(exemption) => exemption.name(),
             Self::Start { .. } => "start",
             Self::Intend { .. } => "intend a call",
             Self::Conclude { .. } => "conclude a call",
             Self::Observe { .. } => "observe",
             Self::RequestStop { .. } => "roll back",
+            Self::Judge { .. } => "judge its health",
             Self::Hold { .. } => "hold",
             Self::Resume { .. } => "continue",
             Self::Abort => "abort",
@@ -312,6 +324,10 @@ impl Deployment {
                 next.lose_quorum(revision, &memberships, &ballot, now, &mut events)?;
             }
             (
+                Transition::Exempt(exemption),
+                State::Requested { .. } | State::AwaitingApproval { .. } | State::Queued { .. },
+            ) => next.exempt(exemption, now, &mut events)?,
+            (
                 Transition::Start {
                     operation,
                     evidence,
@@ -340,6 +356,8 @@ impl Deployment {
                     stop: None,
                     hold: None,
                     waived: Vec::new(),
+                    course: None,
+                    watch: evidence.health.map(Watch::new),
                     concerns: Vec::new(),
                 };
                 let data = json!({
@@ -389,7 +407,12 @@ impl Deployment {
                 if run.progress.as_ref().is_none_or(|old| old.differs(&progress)) {
                     let data = progress_data(&progress, run.progress.as_ref());
                     events.push(self.event(EventKind::CloudProgressed, worker(), data, None));
-                    next.edit_run(|run| run.progress = Some(progress));
+                    let alone = run.revision.rollback_target == "none";
+                    let course = watch::course(run.course, progress.traffic, alone, now);
+                    next.edit_run(|run| {
+                        run.course = course;
+                        run.progress = Some(progress);
+                    });
                 }
             }
             (Transition::RequestStop { actor, cause }, State::Starting { run } | State::Deploying { run }) => {
@@ -403,6 +426,23 @@ impl Deployment {
                 next.edit_run(|run| {
                     run.hold = None;
                     run.stop = Some(StopRequest { cause, at: now });
+                });
+            }
+            (Transition::Judge { evaluation, values, .. }, State::Deploying { run }) => {
+                let watch = run.watch.as_ref().ok_or_else(invalid)?;
+                let judgement = Judgement::of(&evaluation);
+                if !watch.last.as_ref().is_some_and(|last| judgement.says_as(last)) {
+                    let data = json!({
+                        "outcome": judgement.outcome, "cause": evaluation.cause, "why": evaluation.why(),
+                        "definition": evaluation.definition, "version": evaluation.version,
+                    });
+                    events.push(self.event(EventKind::HealthJudged, worker(), data, None));
+                }
+                next.edit_run(|run| {
+                    if let Some(watch) = &mut run.watch {
+                        watch.values = values;
+                        watch.last = Some(judgement);
+                    }
                 });
             }
             (Transition::Hold { hold }, State::Deploying { run }) => {

@@ -1,10 +1,21 @@
 //! Health between deployments: the same definition without a new version to judge.
 
-use super::{Course, HealthDefinition, Outcome, Query, Rule};
-use crate::time::{SECOND, Timestamp};
+use super::{Course, HealthDefinition, Outcome, Query, Rule, Values};
+use crate::{
+    catalog::Target,
+    name::ServiceName,
+    time::{SECOND, Timestamp},
+};
 
-/// Placeholders that stand for something although nothing is deployed.
-pub const KNOWN_BETWEEN: [&str; 5] = ["service", "environment", "cluster", "compute", "load_balancer"];
+/// What placeholders stand for although nothing is deployed: names, and what the configuration says.
+pub fn values_between(service: &ServiceName, target: &Target) -> Values {
+    let mut values = target.engine.labels();
+    values.insert("service".to_owned(), service.to_string());
+    values.insert("environment".to_owned(), target.environment.to_string());
+    values.extend(target.placeholders.clone());
+    values
+}
+
 /// How many intervals of a deployment lie between two evaluations.
 pub const SLOWER: u32 = 10;
 
@@ -18,9 +29,13 @@ pub struct Between {
 }
 
 impl HealthDefinition {
-    /// The part of it that can judge between deployments.
-    pub fn between(&self) -> Between {
-        let (rules, others): (Vec<Rule>, Vec<Rule>) = self.rules.iter().cloned().partition(needs_no_version);
+    /// The part of it that can judge between deployments. `values`: what placeholders stand for then.
+    pub fn between(&self, values: &Values) -> Between {
+        let (rules, others): (Vec<Rule>, Vec<Rule>) = self
+            .rules
+            .iter()
+            .cloned()
+            .partition(|rule| needs_no_version(rule, values));
         Between {
             definition: Self { rules, ..self.clone() },
             left_out: others.into_iter().map(|rule| rule.name).collect(),
@@ -49,11 +64,11 @@ impl HealthDefinition {
     }
 }
 
-fn needs_no_version(rule: &Rule) -> bool {
+fn needs_no_version(rule: &Rule, values: &Values) -> bool {
     let known = |query: &Query| {
         query
             .placeholders()
-            .is_ok_and(|names| names.iter().all(|name| KNOWN_BETWEEN.contains(&name.as_str())))
+            .is_ok_and(|names| names.iter().all(|name| values.contains_key(name)))
     };
     !rule.compares_with_stable()
         && known(&rule.query)
@@ -77,7 +92,9 @@ mod tests {
 
     #[test]
     fn what_asks_for_a_version_is_left_out_and_named() {
-        let between = standard().between();
+        let known = ["service", "environment", "cluster", "compute"];
+        let values: Values = known.map(|name| (name.to_owned(), "x".to_owned())).into();
+        let between = standard().between(&values);
         let names = |rules: &[Rule]| rules.iter().map(|rule| rule.name.clone()).collect::<Vec<_>>();
         let mut all = names(&between.definition.rules);
         all.extend(between.left_out.iter().cloned());
@@ -86,6 +103,10 @@ mod tests {
         expected.sort_unstable();
         assert_eq!(all, expected, "each rule is judged or named");
         assert!(between.definition.rules.iter().all(|rule| !rule.compares_with_stable()));
+        assert!(
+            !between.left_out.is_empty(),
+            "some ask for the new version's target group"
+        );
     }
 
     #[test]

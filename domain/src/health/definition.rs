@@ -3,7 +3,7 @@
 //! A definition is data: it judges nothing by itself. The invariant: two definitions of one version are the same
 //! definition, names, words and all.
 
-use super::{Number, Query};
+use super::{Number, Query, Which};
 use serde::{Deserialize, Serialize};
 
 /// Seconds between two evaluations when nothing else is said (requirements §4).
@@ -137,6 +137,14 @@ impl Rule {
     }
 
     /// What is read before the deployment: the baseline's own query, else the stable version's, else the rule's.
+    pub fn query_of(&self, which: Which) -> &Query {
+        match which {
+            Which::New => &self.query,
+            Which::Stable => self.stable.as_ref().unwrap_or(&self.query),
+            Which::Baseline => self.baseline_query(),
+        }
+    }
+
     pub fn baseline_query(&self) -> &Query {
         self.baseline
             .as_ref()

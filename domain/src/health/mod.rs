@@ -7,7 +7,6 @@
 mod between;
 mod check;
 mod compare;
-mod course;
 mod definition;
 mod evaluate;
 mod evaluation;
@@ -24,7 +23,7 @@ mod standard;
 mod tests;
 mod words;
 
-pub use between::{Between, KNOWN_BETWEEN, SLOWER, turned};
+pub use between::{Between, SLOWER, turned, values_between};
 pub use check::{Fault, Member};
 pub use compare::{Compared, Side, Tally, compare};
 pub use definition::{

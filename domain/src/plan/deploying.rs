@@ -13,6 +13,7 @@ use super::{
     back::{back, back_unseen, rollback_cause},
     running::{backoff, warned},
     wait,
+    watch::{in_doubt, watch},
 };
 use crate::{
     access::Actor,
@@ -45,14 +46,18 @@ pub(super) fn deploying(run: &Run, facts: &Facts, now: Timestamp) -> Step {
         return ended_badly(run, progress, now);
     }
     // Done is done, however late it was seen.
-    if progress.status == CloudStatus::Succeeded && run.stop.is_none() && run.hold.is_none() {
-        return forward(run, progress, now);
+    let over = progress.status == CloudStatus::Succeeded && run.stop.is_none() && run.hold.is_none();
+    if over && (now < run.deadline || doubt_at_the_end(run).is_none()) {
+        return watch(run, facts, now).unwrap_or_else(|| forward(run, progress, now));
     }
     if now >= run.deadline.plus_millis(GIVE_UP_MILLIS) {
         return give_up(run, &format!("is still {}", progress.status));
     }
     if to_end_since(run, now).is_some() {
         return back(run, progress, now);
+    }
+    if let Some(step) = watch(run, facts, now) {
+        return step;
     }
     match &run.hold {
         Some(hold) => held(hold, now),
@@ -102,7 +107,10 @@ fn held(hold: &Hold, now: Timestamp) -> Step {
 /// Nothing speaks against it: on to the next share, to the checks, to the end.
 fn forward(run: &Run, progress: &Progress, now: Timestamp) -> Step {
     if progress.status == CloudStatus::Succeeded {
-        return act(Transition::Succeed);
+        return match doubt_at_the_end(run) {
+            Some(why) => wait(now, POLL_MILLIS, why),
+            None => act(Transition::Succeed),
+        };
     }
     if run.engine.script().driven {
         return drive(run, progress, now);
@@ -113,12 +121,17 @@ fn forward(run: &Run, progress: &Progress, now: Timestamp) -> Step {
     }
 }
 
+/// All traffic there is must have been found healthy since.
+fn doubt_at_the_end(run: &Run) -> Option<String> {
+    in_doubt(run, run.course.and_then(|course| course.all_traffic_at))
+}
+
 /// Sets the next share when the last one has been held for its time.
 fn drive(run: &Run, progress: &Progress, now: Timestamp) -> Step {
     if progress.status != CloudStatus::Ready {
         return wait(now, POLL_MILLIS, "the new version is not ready for traffic yet");
     }
-    let mut due = now;
+    let (mut due, mut last) = (now, None);
     for (percent, minutes) in run.revision.traffic.steps() {
         let shift = CallKind::ShiftTraffic { percent };
         let Some(at) = run.done_at(shift) else {
@@ -128,13 +141,24 @@ fn drive(run: &Run, progress: &Progress, now: Timestamp) -> Step {
                     why: format!("{percent} % in {}", span_words(due.since(now))),
                 };
             }
+            // Doubt moves no traffic. Before the first share there is nothing to judge.
+            if let Some(why) = last.and_then(|last| in_doubt(run, Some(last))) {
+                return wait(now, POLL_MILLIS, why);
+            }
             return call(run, shift, now);
         };
+        last = Some(at);
         due = at.plus_millis(i64::from(minutes) * MINUTE);
     }
     let script = run.engine.script();
-    if let Some(kind) = run.next_of(script.with_all).or_else(|| run.next_of(script.finish)) {
+    if let Some(kind) = run.next_of(script.with_all) {
         return call(run, kind, now);
+    }
+    if let Some(kind) = run.next_of(script.finish) {
+        return match in_doubt(run, last).filter(|_| !run.is_finishing()) {
+            Some(why) => wait(now, POLL_MILLIS, why),
+            None => call(run, kind, now),
+        };
     }
     wait(now, POLL_MILLIS, "waits until the old version is gone")
 }

@@ -5,11 +5,13 @@
 //! the step, then observes and asks again.
 
 mod back;
+mod clearance;
 mod deploying;
 mod running;
 #[cfg(test)]
 mod tests;
 mod waiting;
+mod watch;
 
 use crate::{
     approval::{self, Involved, Membership},
@@ -25,9 +27,11 @@ use crate::{
     traffic::TrafficPlan,
 };
 use back::rolling_back;
+pub use clearance::{Clearance, Closure, Standing, closed, closed_words};
 use deploying::deploying;
 use running::starting;
 use waiting::waiting;
+pub use watch::{HealthFacts, health_is_due};
 
 /// How long a waiting deployment is left alone before it is looked at again.
 const LOOK_AGAIN_MILLIS: i64 = 20 * SECOND;
@@ -93,10 +97,14 @@ pub struct Facts {
     /// `None`: GitHub could not be asked, and nothing may start (R5).
     pub memberships: Option<Vec<Membership>>,
     pub lane: Lane,
+    /// Freezes, the migration, the way back.
+    pub clearance: Clearance,
     /// `None`: the cloud could not be asked.
     pub found: Option<Found>,
     /// `None`: the cloud could not be asked.
     pub observation: Option<Observation>,
+    /// `None`: no evaluation is due.
+    pub health: Option<HealthFacts>,
     /// A fresh id, used if the deployment starts now.
     pub operation: OperationId,
     /// How long a call may stay unfound before it is taken as never made, in milliseconds.
@@ -162,9 +170,9 @@ pub fn needs(deployment: &Deployment) -> Needs {
 }
 
 /// Whether its gates or its environments alone hold it up: then nothing need be asked of the cloud.
-pub fn held_up(deployment: &Deployment, facts: &Facts) -> bool {
-    let target = facts.target.as_ref().filter(|_| !deployment.is_rollback());
-    target.is_some_and(|target| !waiting::blockers(target, facts).is_empty())
+pub fn held_up(deployment: &Deployment, facts: &Facts, now: Timestamp) -> bool {
+    let target = facts.target.as_ref();
+    target.is_some_and(|target| !waiting::blockers(deployment, target, facts, now).is_empty())
 }
 
 /// What happens next.

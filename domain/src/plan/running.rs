@@ -2,7 +2,9 @@
 //! next. It goes by what it started with: the configuration may have lost its target meanwhile.
 
 use super::{
-    BACKOFF_MAX_MILLIS, Facts, Found, GIVE_UP_MILLIS, POLL_MILLIS, Step, act, wait, wait_for_github,
+    BACKOFF_MAX_MILLIS, Facts, Found, GIVE_UP_MILLIS, POLL_MILLIS, Step, act,
+    clearance::{closed, closed_words},
+    wait, wait_for_github,
     waiting::{blockers, said},
 };
 use crate::{
@@ -55,12 +57,16 @@ fn still_allowed(deployment: &Deployment, run: &Run, facts: &Facts, now: Timesta
     if run.start_before.is_some_and(|limit| now >= limit) {
         return refuse("the time in which it had to start ran out");
     }
-    if matches!(run.authority, Authority::Rollback { .. }) {
-        return Ok(());
-    }
-    let blockers = blockers(target, facts);
+    let blockers = blockers(deployment, target, facts, now);
     if !blockers.is_empty() {
         return refuse(&said(&blockers));
+    }
+    let closures = closed(deployment, &facts.clearance, now);
+    if !closures.is_empty() {
+        return refuse(&closed_words(closures));
+    }
+    if matches!(run.authority, Authority::Rollback { .. } | Authority::BreakGlass { .. }) {
+        return Ok(());
     }
     if matches!(run.authority, Authority::Automatic) {
         return match target.policy.is_automatic() {

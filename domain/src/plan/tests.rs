@@ -29,6 +29,7 @@ fn deployment() -> Deployment {
         requested_at: Timestamp::from_millis(0),
         reason: None,
         approvals: Vec::new(),
+        waivers: crate::deployment::Waivers::default(),
         preparation: None,
         state: State::Requested { blocked: Vec::new() },
     }

@@ -1,8 +1,13 @@
 //! What happens next to a deployment that has not started: gates, approval, its turn in the lane.
 
-use super::{Facts, LOOK_AGAIN_MILLIS, Step, TargetFacts, act, revision_of, wait, wait_for_github};
+use super::{
+    Facts, LOOK_AGAIN_MILLIS, Step, TargetFacts, act,
+    clearance::{closed, closed_words, postponed, start_limit, use_glass},
+    revision_of, wait, wait_for_github,
+};
 use crate::{
     access::Actor,
+    breakglass::Check,
     deployment::{Authority, Ballot, Blocker, BlockerKind, Deployment, Expiry, Kind, StartEvidence, State, Transition},
     gate::{self, Verdict},
     policy::Policy,
@@ -36,11 +41,7 @@ pub(super) fn waiting(deployment: &Deployment, facts: &Facts, now: Timestamp) ->
     {
         return act(Transition::Supersede { by });
     }
-    let mut blockers = if deployment.is_rollback() {
-        Vec::new()
-    } else {
-        blockers(target, facts)
-    };
+    let mut blockers = blockers(deployment, target, facts, now);
     let Some(preparation) = &facts.preparation else {
         // What its gates say needs no look at the cloud.
         if !blockers.is_empty() {
@@ -103,14 +104,27 @@ pub(super) fn said(blockers: &[Blocker]) -> String {
         .join("; ")
 }
 
-/// What stands in the way: gates that failed or are missing, and an environment that was skipped.
-pub(super) fn blockers(target: &TargetFacts, facts: &Facts) -> Vec<Blocker> {
-    let mut blockers: Vec<Blocker> = gate::blocking(&facts.gates)
+/// What stands in the way, and no broken glass skips: see [`standing`].
+pub(super) fn blockers(deployment: &Deployment, target: &TargetFacts, facts: &Facts, now: Timestamp) -> Vec<Blocker> {
+    standing(deployment, target, facts)
+        .into_iter()
+        .filter(|(check, _)| !deployment.waivers.skips(check, now))
+        .map(|(_, blocker)| blocker)
+        .collect()
+}
+
+/// What stands in the way, by check: gates that failed or are missing, an environment that was skipped, phases of a
+/// migration out of order, a schema that is gone. Of a rollback only the last.
+fn standing(deployment: &Deployment, target: &TargetFacts, facts: &Facts) -> Vec<(Check, Blocker)> {
+    if deployment.is_rollback() {
+        return facts.clearance.way_back().into_iter().collect();
+    }
+    let mut blockers: Vec<(Check, Blocker)> = gate::blocking(&facts.gates)
         .into_iter()
         .map(|status| {
             let result = status.result.as_ref();
             let failed = result.is_some_and(|result| result.verdict == Verdict::Fail);
-            Blocker {
+            let blocker = Blocker {
                 kind: if failed {
                     BlockerKind::GateFailed
                 } else {
@@ -126,18 +140,21 @@ pub(super) fn blockers(target: &TargetFacts, facts: &Facts) -> Vec<Blocker> {
                 },
                 since: result.map(|result| result.reported_at),
                 url: result.and_then(|result| result.url.clone()),
-            }
+            };
+            (Check::Gate(status.gate.clone()), blocker)
         })
         .collect();
     if let Some(environment) = target.policy.promote_from.as_ref().filter(|_| !facts.promoted) {
-        blockers.push(Blocker {
+        let blocker = Blocker {
             kind: BlockerKind::PromotionOrder,
             subject: environment.to_string(),
             why: "this digest has not succeeded there yet".to_owned(),
             since: None,
             url: None,
-        });
+        };
+        blockers.push((Check::PromotionOrder, blocker));
     }
+    blockers.extend(facts.clearance.blockers());
     blockers
 }
 
@@ -147,7 +164,9 @@ fn expiry(deployment: &Deployment, facts: &Facts, now: Timestamp) -> Option<Expi
         State::Queued {
             start_before: Some(limit),
             ..
-        } if now >= *limit => Some(Expiry::Execution),
+        } if now >= *limit && start_limit(deployment, facts).is_none_or(|limit| now >= limit) => {
+            Some(Expiry::Execution)
+        }
         State::Requested { .. } => {
             let within = facts.target.as_ref().map_or_else(
                 || Policy::default().approve_within_seconds,
@@ -160,6 +179,9 @@ fn expiry(deployment: &Deployment, facts: &Facts, now: Timestamp) -> Option<Expi
 }
 
 fn queued(deployment: &Deployment, target: &TargetFacts, revision: Revision, facts: &Facts, now: Timestamp) -> Step {
+    if let Some(postponed) = postponed(deployment, facts) {
+        return postponed;
+    }
     if let Some(other) = facts.lane.in_flight {
         return wait(
             now,
@@ -177,6 +199,14 @@ fn queued(deployment: &Deployment, target: &TargetFacts, revision: Revision, fac
     let State::Queued { authority, .. } = &deployment.state else {
         return Step::Rest;
     };
+    let closures = closed(deployment, &facts.clearance, now);
+    // It goes at the moment that it may; what runs is looked at meanwhile.
+    if let Some(until) = closures.iter().map(|closure| closure.until).min() {
+        return Step::Wait {
+            until: until.min(now.plus_millis(LOOK_AGAIN_MILLIS)),
+            why: closed_words(closures),
+        };
+    }
     let ballot = Ballot {
         policy: target.policy.clone(),
         involved: facts.involved.clone(),
@@ -196,12 +226,17 @@ fn queued(deployment: &Deployment, target: &TargetFacts, revision: Revision, fac
             });
         }
     }
+    let stood = standing(deployment, target, facts).into_iter().map(|(check, _)| check);
+    if let Some(used) = use_glass(deployment, facts, stood.collect(), now) {
+        return used;
+    }
     act(Transition::Start {
         operation: facts.operation,
         evidence: Box::new(StartEvidence {
             ballot,
             revision,
             engine: target.engine.clone(),
+            health: target.health.clone(),
             memberships: facts.memberships.clone().unwrap_or_default(),
         }),
         deadline: now.plus_seconds(target.deadline_seconds),

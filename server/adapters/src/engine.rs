@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use std::time::Instant;
 use tidegate_domain::{
     deployment::{Blocker, CallKind, Observation, Preparation, Run},
+    health::Values,
     id::OperationId,
     name::Digest,
     plan::Found,
@@ -62,6 +63,12 @@ pub trait Engine: Send + Sync {
         rollback: Option<&str>,
         now: Timestamp,
     ) -> Result<Observation, CallError>;
+
+    /// What metrics of this deployment are labelled with, by the names of placeholders in health definitions: which target
+    /// group or function version is the new one, and which the stable one.
+    async fn labels(&self, order: &Order, _run: &Run) -> Result<Values, CallError> {
+        Ok(order.engine.labels())
+    }
 
     /// A deployment of this operation that surfaced after nobody waited for it any more. Only engines whose calls
     /// [double](CallKind::doubles) have any.

@@ -3,6 +3,7 @@
 use super::{
     Settings,
     file::{self, At, File},
+    freeze,
     health::Definitions,
     problem::{Problems, closest},
     smoke,
@@ -127,6 +128,9 @@ pub(super) fn catalog(file: &File, problems: &mut Problems) -> Option<Catalog> {
         .filter_map(|s| service(s, &environments, &policies, &file.policies, &health, problems))
         .collect();
     let smoke_allow = smoke::attach(file, &mut services, problems);
+    let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+    let freezes = freeze::freezes(&file.freezes, &names, &known, problems);
+    let break_glass = freeze::break_glass(&file.break_glass, problems);
     let roles = roles(&file.roles, problems);
     approvers_exist(file, &roles, problems);
     Some(Catalog {
@@ -135,6 +139,8 @@ pub(super) fn catalog(file: &File, problems: &mut Problems) -> Option<Catalog> {
         services,
         roles,
         smoke_allow,
+        freezes,
+        break_glass,
     })
 }
 
@@ -323,6 +329,7 @@ fn service(
         name: named(&service.name, problems, ServiceName::new)?,
         description: service.description.clone(),
         repository: service.repository.get().clone(),
+        time_zone: freeze::time_zone(service.time_zone.as_ref(), problems),
         ci: CiTrust {
             repository_id: service.repository_id,
             refs: service.ci.refs.clone(),

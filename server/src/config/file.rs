@@ -68,6 +68,11 @@ pub struct File {
     /// Named health definitions; a target names the one it is judged by.
     #[serde(default)]
     pub health: BTreeMap<String, At<super::file_health::Health>>,
+    /// By name: when nothing goes forward.
+    #[serde(default)]
+    pub freezes: BTreeMap<String, At<super::freeze::Written>>,
+    #[serde(default)]
+    pub break_glass: super::freeze::BreakGlass,
     #[serde(default)]
     pub services: Vec<Service>,
     #[serde(default)]
@@ -253,6 +258,9 @@ pub struct Service {
     pub repository: At<String>,
     /// Numeric id of the repository (`gh api repos/OWNER/NAME --jq .id`).
     pub repository_id: i64,
+    /// IANA name; what its calendar days are told by. UTC when left out.
+    #[serde(default)]
+    pub time_zone: Option<At<String>>,
     #[serde(default)]
     pub ci: Ci,
     /// By environment.
@@ -297,6 +305,9 @@ pub struct Target {
     /// Name of a health definition: `standard`, or one of this file. Left out: AWS alone watches. Part of what is approved.
     #[serde(default)]
     pub health: Option<At<String>>,
+    /// What placeholders in its queries stand for, besides what the engine knows: `load_balancer = "app/acme/50dc6c495c0c9188"`.
+    #[serde(default)]
+    pub placeholders: BTreeMap<String, At<String>>,
     /// `all-at-once`, `canary 10% 5m`, `linear 10% 1m`, `steps 10% 5m, 50% 3m`. An engine refuses what it cannot run
     /// exactly.
     #[serde(default)]

@@ -7,6 +7,7 @@ mod check;
 mod engine;
 mod file;
 mod file_health;
+mod freeze;
 mod health;
 mod health_rule;
 mod health_text;

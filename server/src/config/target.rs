@@ -8,7 +8,13 @@ use super::{
     problem::Problems,
 };
 use std::collections::BTreeMap;
-use tidegate_domain::{Policy, Target, TrafficPlan, name::EnvironmentName, time::MINUTE, traffic::TrafficStep};
+use tidegate_domain::{
+    Policy, Target, TrafficPlan,
+    health::{PLACEHOLDERS, Values},
+    name::EnvironmentName,
+    time::MINUTE,
+    traffic::TrafficStep,
+};
 
 pub(super) fn target(
     service: &file::Service,
@@ -48,6 +54,7 @@ pub(super) fn target(
         policy,
         deadline_seconds,
         health,
+        placeholders: placeholders(&target.placeholders, problems),
         verify: None,
         monitor: None,
     })
@@ -116,6 +123,24 @@ pub(super) fn written(plan: &TrafficPlan) -> String {
             format!("\"steps {}\"", steps.join(", "))
         }
     }
+}
+
+/// A name that no query could have is misspelt.
+fn placeholders(written: &BTreeMap<String, At<String>>, problems: &mut Problems) -> Values {
+    let names: Vec<&str> = PLACEHOLDERS.iter().map(|(name, _)| *name).collect();
+    for (name, value) in written {
+        if !names.contains(&name.as_str()) {
+            problems.add(
+                value.span(),
+                format!("no query has a placeholder ${{{name}}}"),
+                Some(format!("the placeholders are {}", names.join(", "))),
+            );
+        }
+    }
+    written
+        .iter()
+        .map(|(name, value)| (name.clone(), value.get().clone()))
+        .collect()
 }
 
 /// A deadline within the plan's own minutes would roll every deployment back.

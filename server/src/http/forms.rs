@@ -34,16 +34,20 @@ impl Fields {
         self.0.get(name).map_or("", |text| text.trim())
     }
 
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// With its white space; a field that was not sent is none.
-    pub(crate) fn as_typed(&self, name: &str) -> Option<String> {
+    pub(super) fn as_typed(&self, name: &str) -> Option<String> {
         self.0.get(name).cloned()
     }
 
-    pub(crate) fn optional(&self, name: &str) -> Option<String> {
+    pub(super) fn optional(&self, name: &str) -> Option<String> {
         Some(self.get(name)).filter(|text| !text.is_empty()).map(str::to_owned)
     }
 
-    pub(crate) fn required(&self, name: &str, otherwise: &str) -> Result<String, PortalError> {
+    pub(super) fn required(&self, name: &str, otherwise: &str) -> Result<String, PortalError> {
         self.optional(name).ok_or_else(|| PortalError::Invalid {
             field: name.to_owned(),
             message: otherwise.to_owned(),
@@ -76,7 +80,7 @@ impl FromRequest<HttpState> for Fields {
 
 /// A flash as the session keeps it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Note {
+pub(super) struct Note {
     failed: bool,
     title: String,
     detail: Option<String>,
@@ -109,7 +113,7 @@ pub(crate) async fn take_flash(state: &HttpState, current: &Current) -> Option<F
 }
 
 /// Leads to `to`, where `note` is shown once.
-pub(crate) async fn lead(state: &HttpState, current: &Current, to: &str, note: Note) -> Response {
+pub(super) async fn lead(state: &HttpState, current: &Current, to: &str, note: Note) -> Response {
     if !keep(state, current, &note).await {
         // Without it the page would look as if nothing had happened.
         let words = note.detail.unwrap_or(note.title);
@@ -119,7 +123,7 @@ pub(crate) async fn lead(state: &HttpState, current: &Current, to: &str, note: N
 }
 
 /// Keeps a note for the next page; false when it could not be.
-async fn keep(state: &HttpState, current: &Current, note: &Note) -> bool {
+pub(super) async fn keep(state: &HttpState, current: &Current, note: &Note) -> bool {
     let data: Value = json!({ "flash": note });
     let kept = state.sessions.keep(&current.key, &data).await;
     if let Err(error) = &kept {
@@ -128,7 +132,7 @@ async fn keep(state: &HttpState, current: &Current, note: &Note) -> bool {
     kept.is_ok()
 }
 
-pub(crate) fn done(title: &str) -> Note {
+pub(super) fn done(title: &str) -> Note {
     Note {
         failed: false,
         title: title.to_owned(),
@@ -138,7 +142,7 @@ pub(crate) fn done(title: &str) -> Note {
     }
 }
 
-pub(crate) fn failed(title: &str, form: &str, fields: &Fields, error: &PortalError) -> Note {
+pub(super) fn failed(title: &str, form: &str, fields: &Fields, error: &PortalError) -> Note {
     let detail = match error {
         PortalError::Invalid { message, .. } => message.clone(),
         error => error.to_string(),
@@ -167,7 +171,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// What brings something to production needs teams that GitHub has just confirmed (R5).
-const UNCONFIRMED: &str = "GitHub does not answer, so your teams cannot be confirmed; nothing was changed";
+pub(super) const UNCONFIRMED: &str = "GitHub does not answer, so your teams cannot be confirmed; nothing was changed";
 
 pub(crate) async fn request(
     State(state): State<HttpState>,
@@ -364,15 +368,15 @@ pub(crate) async fn theme(State(state): State<HttpState>, fields: Fields) -> Res
     response
 }
 
-fn page_of(id: DeploymentId) -> String {
+pub(super) fn page_of(id: DeploymentId) -> String {
     format!("/deployments/{id}")
 }
 
-pub(crate) fn known_id(text: &str) -> Option<DeploymentId> {
+pub(super) fn known_id(text: &str) -> Option<DeploymentId> {
     text.parse().ok()
 }
 
-pub(crate) fn no_such() -> Response {
+pub(super) fn no_such() -> Response {
     let problem = Problem::new(
         StatusCode::NOT_FOUND,
         "There is no such deployment. Nothing was changed.",
@@ -380,7 +384,7 @@ pub(crate) fn no_such() -> Response {
     problem::refusal("/deployments", problem)
 }
 
-pub(crate) fn invalid(field: &str, error: &impl ToString) -> PortalError {
+pub(super) fn invalid(field: &str, error: &impl ToString) -> PortalError {
     PortalError::Invalid {
         field: field.to_owned(),
         message: error.to_string(),

@@ -9,6 +9,7 @@ mod cookie;
 mod events;
 mod forms;
 mod frame;
+mod gate_forms;
 mod guard;
 mod headers;
 mod health;
@@ -156,7 +157,9 @@ pub const MUTATING_FORMS: &[&str] = &[
     "/deployments/{id}/cancel",
     "/deployments/{id}/roll-back",
     "/deployments/{id}/mark",
-    "/lab",
+    "/deployments/{id}/override-freeze",
+    "/deployments/{id}/break-glass",
+    "/break-glass/{id}/review",
     "/theme",
     "/auth/sign-out",
 ];
@@ -176,6 +179,9 @@ pub fn router(state: HttpState) -> Router {
         .route("/deployments/{id}/roll-back", post(forms::roll_back))
         .route("/deployments/{id}/mark", post(lab::mark))
         .route("/lab", post(lab::compare))
+        .route("/deployments/{id}/override-freeze", post(gate_forms::override_freeze))
+        .route("/deployments/{id}/break-glass", post(gate_forms::break_glass))
+        .route("/break-glass/{id}/review", post(gate_forms::review))
         .route("/rpc/{name}", post(pages::server_function))
         .route("/events", get(events::stream))
         .route("/healthz", get(health::alive))

@@ -2,6 +2,7 @@
 
 use super::{
     Services,
+    clearance::not_closed,
     decide::is_held,
     errors::{self, no_deployment},
     inbox::{may_approve, policy},
@@ -31,14 +32,23 @@ impl Services {
         let target = catalog.target(&deployment.service, &deployment.environment).cloned();
         let policy = policy(&catalog, &deployment);
         let reported = self.db().gates(deployment.release).await.map_err(errors::portal)?;
+        let now = self.db().now().await.map_err(errors::portal)?;
         let behind = self
             .db()
             .ahead(&deployment.service, &deployment.environment, deployment.id)
             .await
             .map_err(errors::portal)?;
+        let behind = not_closed(self.db(), &catalog, behind, now)
+            .await
+            .map_err(errors::portal)?;
+        let gates = gate::statuses(&policy.gates, &reported);
+        let shape = self
+            .shape(actor, &catalog, &deployment, &lineage.release, &gates, &reported, now)
+            .await?;
         Ok(DeploymentPage {
             production: catalog.is_production(&deployment.environment),
-            gates: gate::statuses(&policy.gates, &reported),
+            gates,
+            shape,
             policy_changed: deployment.state.name().is_terminal()
                 && deployment
                     .revision()
@@ -64,7 +74,7 @@ impl Services {
             policy,
             version,
             deployment,
-            now: self.db().now().await.map_err(errors::portal)?,
+            now,
         })
     }
 

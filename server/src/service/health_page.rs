@@ -16,7 +16,7 @@ use tidegate_app::{
 };
 use tidegate_domain::{
     Action, Actor, AuditEvent, Catalog, Deployment, DeploymentId, EventKind, Service, access,
-    health::{Course, Mark},
+    health::{Mark, values_between},
 };
 use tidegate_store::Marked as Kept;
 
@@ -37,7 +37,7 @@ impl Services {
         };
         Ok(HealthPage {
             brief: self.health_brief(actor, &deployment, &self.catalog()).await?,
-            course: deployment.run().map(Course::of),
+            course: deployment.run().and_then(|run| run.course),
             version: found.version,
             evaluations,
             definition,
@@ -146,7 +146,7 @@ impl Services {
                     definition: definition.name.clone(),
                     outcome: row.map(|row| (row.outcome, row.since)),
                     breached_at: row.and_then(|row| row.breached_at),
-                    not_judged: definition.between().left_out,
+                    not_judged: definition.between(&values_between(&service.name, target)).left_out,
                 }
             })
             .collect())

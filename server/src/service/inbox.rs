@@ -36,6 +36,7 @@ impl Services {
             waiting_on_me: Vec::new(),
             mine: Vec::new(),
             others: Vec::new(),
+            reviews: self.reviews_due(actor).await?,
             now: self.db().now().await.map_err(errors::portal)?,
         };
         for (deployment, lineage) in self.awaiting(&unfinished).await.map_err(errors::portal)? {
@@ -58,8 +59,9 @@ impl Services {
     }
 
     pub(crate) async fn count_waiting_on(&self, actor: &Actor) -> Result<usize, PortalError> {
+        let reviews = self.reviews_due(actor).await?.len();
         if access::can(actor, Action::Approve, None).is_err() {
-            return Ok(0);
+            return Ok(reviews);
         }
         let catalog = self.catalog();
         let waiting = self
@@ -80,7 +82,7 @@ impl Services {
             .into_iter()
             .filter(|(deployment, lineage)| may_approve(&catalog, actor, deployment, lineage).is_ok())
             .count();
-        Ok(count)
+        Ok(count + reviews)
     }
 
     /// Those that await approval, each with what it brings.

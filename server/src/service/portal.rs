@@ -6,8 +6,9 @@ use tidegate_app::{
     health::{DefinitionPage, HealthPage, LabAsk, LabPage},
     model::{AuditFilter, AuditPage, DeploymentPage, History, HistoryFilter, Home, Inbox, NewDeployment, ServicePage},
     portal::{Portal, PortalError},
+    shape::{NewBreakGlass, NewReview, Register},
 };
-use tidegate_domain::{Actor, DeploymentId, RevisionHash, ServiceName, health::Mark};
+use tidegate_domain::{Actor, BreakGlassId, DeploymentId, RevisionHash, ServiceName, health::Mark};
 
 #[async_trait]
 impl Portal for Services {
@@ -72,7 +73,7 @@ impl Portal for Services {
         seen: RevisionHash,
         comment: Option<String>,
     ) -> Result<(), PortalError> {
-        self.approve_deployment(actor, id, seen, comment).await
+        Box::pin(self.approve_deployment(actor, id, seen, comment)).await
     }
 
     async fn reject(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<(), PortalError> {
@@ -89,5 +90,31 @@ impl Portal for Services {
 
     async fn roll_back(&self, actor: &Actor, id: DeploymentId, reason: String) -> Result<DeploymentId, PortalError> {
         self.roll_back_deployment(actor, id, reason).await
+    }
+    async fn override_freeze(
+        &self,
+        actor: &Actor,
+        id: DeploymentId,
+        freeze: String,
+        reason: String,
+    ) -> Result<(), PortalError> {
+        self.override_the_freeze(actor, id, &freeze, &reason).await
+    }
+
+    async fn break_glass(
+        &self,
+        actor: &Actor,
+        id: DeploymentId,
+        new: NewBreakGlass,
+    ) -> Result<DeploymentId, PortalError> {
+        self.open_break_glass(actor, id, new).await
+    }
+
+    async fn review_break_glass(&self, actor: &Actor, id: BreakGlassId, new: NewReview) -> Result<(), PortalError> {
+        self.review(actor, id, new).await
+    }
+
+    async fn break_glass_register(&self, actor: &Actor) -> Result<Register, PortalError> {
+        self.register_page(actor).await
     }
 }

@@ -12,6 +12,7 @@ use tidegate_app::portal::PortalError;
 use tidegate_domain::{
     Action, Actor, AuditEvent, EventKind, GateName, GateResult, GateStatus, Release, ReleaseId, Service, ServiceName,
     Subject, Timestamp, Verdict, gate,
+    migration::Migration,
     name::{CommitSha, PersonRef},
     release::{Commit, Image},
 };
@@ -35,6 +36,7 @@ pub struct NewRelease {
     pub authors: Vec<PersonRef>,
     pub commits: Vec<Commit>,
     pub gates: Vec<NewGate>,
+    pub migration: Option<Migration>,
 }
 
 /// One gate's result as CI reports it.
@@ -44,6 +46,8 @@ pub struct NewGate {
     pub verdict: Verdict,
     pub detail: Option<String>,
     pub url: Option<String>,
+    /// How long it took.
+    pub seconds: Option<i64>,
 }
 
 impl Services {
@@ -240,6 +244,7 @@ fn release(service: &Service, actor: &Actor, new: &NewRelease, image: &Image, no
         actor: workflow_actor,
         reruns: Vec::new(),
         commits: new.commits.clone(),
+        migration: new.migration.clone(),
         reported_at: now,
     }
 }
@@ -252,6 +257,7 @@ fn registered(release: &Release, actor: &Actor) -> AuditEvent {
         data: json!({
             "image": release.image.pinned(), "tag": release.image.tag, "commit": release.commit, "ref": release.git_ref,
             "repository": release.repository, "run": release.run_url, "authors": release.authors,
+            "migration": release.migration,
         }),
         text: None,
     }
@@ -280,6 +286,7 @@ async fn put_gates(
             verdict: new.verdict,
             detail: new.detail.clone(),
             url: new.url.clone(),
+            seconds: new.seconds,
             reported_at: now,
         };
         tx.put_gate(&result).await?;

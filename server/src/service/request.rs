@@ -10,7 +10,8 @@ use super::{
 };
 use tidegate_app::{model::NewDeployment, portal::PortalError};
 use tidegate_domain::{
-    Action, Actor, Deployment, DeploymentId, Release, State, Subject, Timestamp, deployment::Kind,
+    Action, Actor, Deployment, DeploymentId, Release, State, Subject, Timestamp,
+    deployment::{Kind, Waivers},
     name::EnvironmentName,
 };
 
@@ -34,7 +35,7 @@ impl Services {
             Some(reason) if !reason.trim().is_empty() => Some(reason_given(&reason)?),
             _ => None,
         };
-        self.open(&release, |now| Deployment {
+        self.open(|now| Deployment {
             id: DeploymentId::from_uuid(fresh_id(now)),
             service: release.service.clone(),
             environment: new.environment.clone(),
@@ -48,6 +49,7 @@ impl Services {
             reason: reason.clone(),
             approvals: Vec::new(),
             preparation: None,
+            waivers: Waivers::default(),
             state: State::Requested { blocked: Vec::new() },
         })
         .await
@@ -83,17 +85,15 @@ impl Services {
     /// Saves a new deployment, unless the same one is already on its way, and lets those that it may supersede look up.
     pub(crate) async fn open(
         &self,
-        release: &Release,
         make: impl Fn(Timestamp) -> Deployment + Send + Sync,
     ) -> Result<DeploymentId, PortalError> {
-        Ok(again(|| self.open_once(release, &make)).await?)
+        Ok(again(|| self.open_once(&make)).await?)
     }
 
     /// The audit event comes before the check: it makes requests wait for each other, so that of many at once exactly
     /// one finds the way free (R12).
     async fn open_once(
         &self,
-        release: &Release,
         make: &(impl Fn(Timestamp) -> Deployment + Send + Sync),
     ) -> Result<DeploymentId, Stopped> {
         let mut tx = self.db().begin().await?;
@@ -102,18 +102,24 @@ impl Services {
         self.note_result(&mut tx, &deployment.id).await?;
         self.append(&mut tx, vec![deployment.requested_event()]).await?;
         let unfinished = tx.unfinished_in(&deployment.service, &deployment.environment).await?;
-        if let Some(other) = unfinished.iter().find(|other| is_same(other, &deployment)) {
-            return Err(Stopped::Portal(PortalError::Conflict(format!(
-                "{} is already on its way to {}: deployment {} is {}. Follow that one, or cancel it first",
-                release.label(),
-                deployment.environment,
-                other.id,
-                other.state.name().words().to_lowercase(),
-            ))));
-        }
+        already_on_its_way(&unfinished, &deployment)?;
         tx.insert_deployment(&deployment).await?;
         tx.commit().await?;
         Ok(deployment.id)
+    }
+}
+
+/// Refuses what would only deploy the same a second time.
+pub(crate) fn already_on_its_way(unfinished: &[Deployment], new: &Deployment) -> Result<(), PortalError> {
+    match unfinished.iter().find(|other| is_same(other, new)) {
+        None => Ok(()),
+        Some(other) => Err(PortalError::Conflict(format!(
+            "{} is already on its way to {}: deployment {} is {}. Follow that one, or cancel it first",
+            new.label,
+            new.environment,
+            other.id,
+            other.state.name().words().to_lowercase(),
+        ))),
     }
 }
 

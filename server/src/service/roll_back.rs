@@ -8,7 +8,7 @@ use super::{
 use tidegate_app::portal::PortalError;
 use tidegate_domain::{
     Action, Actor, Deployment, DeploymentId, State, StateName,
-    deployment::{Kind, RollbackCause, Transition},
+    deployment::{Kind, RollbackCause, Transition, Waivers},
 };
 
 impl Services {
@@ -43,7 +43,7 @@ impl Services {
             .await
             .map_err(errors::portal)?
             .ok_or_else(super::releases::no_release)?;
-        self.open(&release, |now| Deployment {
+        self.open(|now| Deployment {
             id: DeploymentId::from_uuid(fresh_id(now)),
             service: deployment.service.clone(),
             environment: deployment.environment.clone(),
@@ -61,6 +61,7 @@ impl Services {
             reason: Some(reason.clone()),
             approvals: Vec::new(),
             preparation: None,
+            waivers: Waivers::default(),
             state: State::Requested { blocked: Vec::new() },
         })
         .await
@@ -69,6 +70,24 @@ impl Services {
     /// The deployment whose release a rollback of this finished one would bring back, or why there is none. The outer
     /// error is the database's.
     pub(crate) async fn to_go_back_to(
+        &self,
+        deployment: &Deployment,
+    ) -> Result<Result<Deployment, PortalError>, PortalError> {
+        let before = match self.release_before(deployment).await? {
+            Ok(before) => before,
+            Err(why) => return Ok(Err(why)),
+        };
+        Ok(match self.no_way_back(deployment).await? {
+            Some(why) => Err(PortalError::Conflict(format!(
+                "{} cannot simply come back: {why}. In an incident, break the glass",
+                before.label
+            ))),
+            None => Ok(before),
+        })
+    }
+
+    /// The same, whether or not it is safe.
+    pub(crate) async fn release_before(
         &self,
         deployment: &Deployment,
     ) -> Result<Result<Deployment, PortalError>, PortalError> {

@@ -1,6 +1,6 @@
 //! One service: what runs where, its releases, its past.
 
-use super::{Services, errors, home::cell, releases::no_service, summary::summary};
+use super::{Services, errors, home::cell, releases::no_service, shape::calendar, summary::summary};
 use tidegate_app::{
     model::{Permission, ReleaseRow, ServicePage},
     portal::PortalError,
@@ -24,6 +24,7 @@ impl Services {
             ..HistoryQuery::default()
         };
         let history = self.db().history(&query).await.map_err(errors::portal)?;
+        let now = self.db().now().await.map_err(errors::portal)?;
         Ok(ServicePage {
             cells: service
                 .targets
@@ -36,7 +37,8 @@ impl Services {
             releases,
             history: history.iter().map(|found| summary(&found.value, &catalog)).collect(),
             may_request: permission(access::can(actor, Action::RequestDeployment, Some(&name)).map_err(|d| d.0)),
-            now: self.db().now().await.map_err(errors::portal)?,
+            freezes: calendar(&catalog, service, now),
+            now,
         })
     }
 

@@ -50,6 +50,9 @@ pub(crate) fn note(deployment: &Deployment) -> Option<String> {
         State::Expired { what, .. } => Some(
             match what {
                 Expiry::Approval => "not approved in time",
+                Expiry::Execution if deployment.waivers.glass.is_some() => {
+                    "its break-glass ran out before it could start"
+                }
                 Expiry::Execution => "approved, but did not start in time",
             }
             .to_owned(),

@@ -16,7 +16,7 @@ use crate::{
         seal::SealKey,
         sessions::Sessions,
     },
-    worker::{Engines, MonitorOptions, Monitors, Options, Reconciler},
+    worker::{Engines, HealthHistory, HistoryOptions, MonitorOptions, Monitors, Options, Reconciler},
 };
 use bridge::{ActionsTokens, GithubIdentity, GithubSignIn};
 use secrecy::ExposeSecret as _;
@@ -26,7 +26,8 @@ use std::{
     time::Duration,
 };
 use tidegate_adapters::{
-    ActionsOidc, Aws, AwsOptions, EcsCodedeploy, Github, GithubClient, GithubOauth, GithubOptions, OauthOptions,
+    ActionsOidc, Aws, AwsOptions, CloudWatch, EcsCodedeploy, Github, GithubClient, GithubOauth, GithubOptions, Metrics,
+    OauthOptions, Prometheus, PrometheusOptions, Sources,
     probe::{HttpProber, SystemResolver},
 };
 use tidegate_domain::catalog::EngineKind;
@@ -38,6 +39,7 @@ use url::Url;
 type Failure = Box<dyn std::error::Error>;
 
 const GITHUB_PATIENCE: Duration = Duration::from_secs(8);
+const METRICS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs the server until SIGTERM or SIGINT. SIGHUP reloads the configuration.
 ///
@@ -120,7 +122,14 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
     )?;
     let sessions = parts.sessions.clone();
     let state = HttpState::new(parts)?;
-    let worker = worker(&db, &catalog, github, &settings).await;
+    let (aws, metrics) = sources(&settings, &secrets).await?;
+    let worker = worker(&db, &catalog, github, aws, metrics.clone(), &settings);
+    let history = HealthHistory::new(
+        db.clone(),
+        catalog.clone(),
+        metrics,
+        HistoryOptions::new(uuid::Uuid::now_v7().to_string()),
+    );
     let monitors = monitors(&db, &catalog);
     let listener = tokio::net::TcpListener::bind(listen)
         .await
@@ -136,11 +145,16 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
         let stop = stop.clone();
         async move { monitors.run(stop).await }
     });
+    let judging = tokio::spawn({
+        let stop = stop.clone();
+        async move { history.run(stop).await }
+    });
     let keeping = tokio::spawn(keep_house(sessions, housekeeping::EVERY, stop.clone()));
     let served = http::serve(listener, state, Timeouts::default()).await;
     stop.cancel();
     working.await?;
     monitoring.await?;
+    judging.await?;
     keeping.await?;
     signals.abort();
     db.close().await;
@@ -201,12 +215,35 @@ fn parts(
     })
 }
 
-async fn worker(db: &Db, catalog: &CatalogHandle, github: Arc<dyn Github>, settings: &Settings) -> Reconciler {
+/// The cloud, and where numbers are read.
+async fn sources(settings: &Settings, secrets: &Secrets) -> Result<(Aws, Arc<dyn Metrics>), Failure> {
     let aws = Aws::connect(AwsOptions {
         region: Some(settings.region.clone()),
         ..AwsOptions::default()
     })
     .await;
+    let prometheus = settings.prometheus.clone().map(|url| {
+        Prometheus::new(PrometheusOptions {
+            url,
+            token: secrets.prometheus_token.clone(),
+            timeout: METRICS_WITHIN,
+        })
+    });
+    let metrics = Sources {
+        cloudwatch: CloudWatch::new(aws.clone()),
+        prometheus: prometheus.transpose()?,
+    };
+    Ok((aws, Arc::new(metrics)))
+}
+
+fn worker(
+    db: &Db,
+    catalog: &CatalogHandle,
+    github: Arc<dyn Github>,
+    aws: Aws,
+    metrics: Arc<dyn Metrics>,
+    settings: &Settings,
+) -> Reconciler {
     let engines = Engines::default().with(EngineKind::EcsCodedeploy, EcsCodedeploy::new(aws));
     let seconds = |count: i64| Duration::from_secs(u64::try_from(count).unwrap_or_default());
     let options = Options {
@@ -215,7 +252,7 @@ async fn worker(db: &Db, catalog: &CatalogHandle, github: Arc<dyn Github>, setti
         concurrency: settings.worker.concurrency,
         ..Options::new(uuid::Uuid::now_v7().to_string())
     };
-    Reconciler::new(db.clone(), catalog.clone(), engines, github, options)
+    Reconciler::new(db.clone(), catalog.clone(), engines, github, metrics, options)
 }
 
 fn monitors(db: &Db, catalog: &CatalogHandle) -> Monitors {

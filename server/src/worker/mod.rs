@@ -27,12 +27,15 @@
 //!
 //! # Beside the loop
 //! [`enrich`] completes what CI reported by what GitHub knows, [`strays`] stops cloud deployments that surface after
-//! their operation was closed. [`monitors`] is a loop of its own: suites that run on a schedule.
+//! their operation was closed. [`monitors`] is a loop of its own: suites that run on a schedule. So
+//! is [`history`]: health between deployments.
 
 mod attend;
 mod budget;
 mod calls;
 mod enrich;
+mod health;
+mod history;
 mod lease;
 mod monitors;
 mod observe;
@@ -41,6 +44,7 @@ mod record;
 mod seen;
 mod strays;
 
+pub use history::{HealthHistory, HistoryOptions};
 pub use monitors::{MonitorOptions, Monitors};
 pub use reconcile::Reconciler;
 

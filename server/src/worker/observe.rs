@@ -2,12 +2,13 @@
 
 use super::{budget::Hurry, millis, reconcile::Inner};
 use crate::service::{
+    clearance::{clearance, not_closed},
     fresh_id,
     lineage::{Lineage, lineage},
 };
 use tidegate_adapters::{CallError, Engine, Order};
 use tidegate_domain::{
-    Deployment, OperationId, Policy, Release, State, TeamSlug, Timestamp,
+    Catalog, Deployment, OperationId, Policy, Release, State, TeamSlug, Timestamp,
     approval::Membership,
     catalog::Target,
     deployment::{Blocker, BlockerKind, CallKind, Observation, Preparation, Run},
@@ -60,16 +61,19 @@ impl Inner {
                 .db
                 .lane(&deployment.service, &deployment.environment, deployment.id)
                 .await?,
+            clearance: clearance(&self.db, &catalog, deployment, &lineage.release).await?,
             found: None,
             observation: None,
+            health: None,
             operation: OperationId::from_uuid(fresh_id(now)),
             settle_millis: self.settle_millis(deployment),
         };
+        self.pass_the_frozen(&catalog, deployment, &mut facts, now).await?;
         // What is in flight is followed where it runs, whatever became of its target.
         let Some(order) = order(deployment, &lineage.release, target, facts.operation) else {
             return Ok(facts);
         };
-        if needs.preparation && !plan::held_up(deployment, &facts) {
+        if needs.preparation && !plan::held_up(deployment, &facts, now) {
             facts.preparation = match people_unknown {
                 Some(blocker) => Some(Err(blocker)),
                 None => self.prepare(deployment, &order, now).await,
@@ -79,7 +83,7 @@ impl Inner {
             {
                 facts.preparation = Some(Err(blocker));
             }
-            facts.involved = lineage.involved;
+            facts.involved.clone_from(&lineage.involved);
         }
         if needs.memberships && target.is_some() && !policy.is_automatic() {
             facts.memberships = self.memberships(&catalog.organisation, deployment, &policy).await?;
@@ -87,10 +91,34 @@ impl Inner {
         if needs.cloud {
             facts.observation = self.look(&order, deployment, now).await;
         }
+        if let Some(run) = deployment.run().filter(|run| plan::health_is_due(run, now)) {
+            facts.health = self.read_health(deployment, run, &order, &lineage, target, now).await?;
+        }
         if let (Some((kind, since)), Some(run)) = (needs.find, deployment.run()) {
             facts.found = self.find(&order, run, kind, since).await;
         }
         Ok(facts)
+    }
+
+    /// What waits for a freeze to end keeps its place, and holds up nobody behind it.
+    async fn pass_the_frozen(
+        &self,
+        catalog: &Catalog,
+        deployment: &Deployment,
+        facts: &mut Facts,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if !matches!(deployment.state, State::Queued { .. })
+            || facts.lane.first_queued.is_none_or(|first| first == deployment.id)
+        {
+            return Ok(());
+        }
+        let (service, environment) = (&deployment.service, &deployment.environment);
+        let mut ahead = self.db.ahead(service, environment, deployment.id).await?;
+        ahead.retain(|other| matches!(other.state, State::Queued { .. }));
+        let open = not_closed(&self.db, catalog, ahead, now).await?;
+        facts.lane.first_queued = Some(open.first().map_or(deployment.id, |first| first.id));
+        Ok(())
     }
 
     /// The order of a deployment that runs. `None`: it does not, or its release is gone.

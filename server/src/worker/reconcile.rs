@@ -10,7 +10,7 @@ use super::{
 };
 use crate::service::CatalogHandle;
 use std::{sync::Arc, time::Duration};
-use tidegate_adapters::Github;
+use tidegate_adapters::{Github, Metrics};
 use tidegate_store::{Change, Claim, Db, StoreError};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast},
@@ -34,6 +34,7 @@ pub(super) struct Inner {
     pub(super) catalog: CatalogHandle,
     pub(super) engines: Engines,
     pub(super) github: Arc<dyn Github>,
+    pub(super) metrics: Arc<dyn Metrics>,
     pub(super) enricher: Enricher,
     pub(super) budget: Budget,
     pub(super) seen: Seen,
@@ -43,7 +44,14 @@ pub(super) struct Inner {
 }
 
 impl Reconciler {
-    pub fn new(db: Db, catalog: CatalogHandle, engines: Engines, github: Arc<dyn Github>, options: Options) -> Self {
+    pub fn new(
+        db: Db,
+        catalog: CatalogHandle,
+        engines: Engines,
+        github: Arc<dyn Github>,
+        metrics: Arc<dyn Metrics>,
+        options: Options,
+    ) -> Self {
         let budget = Budget::new(options.reads_per_second);
         Self {
             inner: Arc::new(Inner {
@@ -52,6 +60,7 @@ impl Reconciler {
                 catalog,
                 engines,
                 github,
+                metrics,
                 budget,
                 seen: Seen::new(options.longest_pause),
                 options,

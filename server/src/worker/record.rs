@@ -6,7 +6,7 @@ use tidegate_domain::{
     Actor, AuditEvent, Deployment, EventKind, Refusal, StateName, Subject,
     deployment::{CloudStatus, Transition},
 };
-use tidegate_store::{Conflict, StoreError, Versioned};
+use tidegate_store::{Conflict, NewEvaluation, StoreError, Versioned};
 
 impl Inner {
     /// Applies the transition at the database's time and saves it under the claim. A transition that the domain refuses
@@ -19,6 +19,10 @@ impl Inner {
     ) -> Result<Versioned<Deployment>, StoreError> {
         let warning = warning(&found.value, &transition);
         let name = transition.name();
+        let judged = match &transition {
+            Transition::Judge { evaluation, series, .. } => Some((evaluation.clone(), series.clone())),
+            _ => None,
+        };
         let mut tx = self.db.begin().await?;
         let (next, mut events) = found.value.apply(transition, tx.now()).map_err(|refusal| {
             let deployment = found.value.id;
@@ -35,6 +39,21 @@ impl Inner {
             });
         }
         events.extend(warning);
+        if let (StateName::Starting, Some(watch)) = (next.state.name(), next.run().and_then(|run| run.watch.as_ref()))
+            && found.value.state.name() == StateName::Queued
+        {
+            tx.keep_definition(&watch.definition).await?;
+        }
+        if let Some((evaluation, series)) = &judged {
+            tx.record_evaluation(&NewEvaluation {
+                deployment: Some(next.id),
+                service: &next.service,
+                environment: &next.environment,
+                evaluation,
+                series,
+            })
+            .await?;
+        }
         let version = tx.save_claimed(&next, found.version, &lease.claim).await?;
         let (before, after) = (found.value.state.name(), next.state.name());
         if after.is_terminal() {

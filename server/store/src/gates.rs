@@ -13,6 +13,7 @@ struct GateRow {
     verdict: String,
     detail: Option<String>,
     url: Option<String>,
+    seconds: Option<i64>,
     reported_at: i64,
 }
 
@@ -34,13 +35,14 @@ fn read(row: GateRow) -> Result<GateResult> {
         },
         detail: row.detail,
         url: row.url,
+        seconds: row.seconds,
         reported_at: Timestamp::from_millis(row.reported_at),
     })
 }
 
 fn select(releases: &[ReleaseId]) -> Sql {
     let mut sql =
-        Sql::new("SELECT release_id, gate, verdict, detail, url, reported_at FROM gates WHERE release_id IN ");
+        Sql::new("SELECT release_id, gate, verdict, detail, url, seconds, reported_at FROM gates WHERE release_id IN ");
     sql.bind_list(releases.iter().map(ToString::to_string));
     sql.push(" ORDER BY release_id, gate");
     sql
@@ -54,9 +56,9 @@ impl Tx {
     pub async fn put_gate(&mut self, gate: &GateResult) -> Result<()> {
         on!(self.conn(), c => {
             sqlx::query(
-                "INSERT INTO gates (release_id, gate, verdict, detail, url, reported_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (release_id, gate) DO UPDATE SET \
-                 verdict = excluded.verdict, detail = excluded.detail, url = excluded.url, \
+                "INSERT INTO gates (release_id, gate, verdict, detail, url, reported_at, seconds) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (release_id, gate) DO UPDATE SET \
+                 verdict = excluded.verdict, detail = excluded.detail, url = excluded.url, seconds = excluded.seconds, \
                  reported_at = excluded.reported_at WHERE excluded.reported_at >= gates.reported_at",
             )
             .bind(gate.release.to_string())
@@ -65,6 +67,7 @@ impl Tx {
             .bind(&gate.detail)
             .bind(&gate.url)
             .bind(gate.reported_at.millis())
+            .bind(gate.seconds)
             .execute(c)
             .await
             .map(drop)

@@ -5,6 +5,7 @@
 //! decides nothing: a lost race comes back as [`StoreError::Conflict`], and the caller loads again and asks the domain.
 
 mod audit;
+mod breakglass;
 mod changes;
 mod claims;
 mod clock;
@@ -24,6 +25,7 @@ mod pushes;
 mod releases;
 mod roles;
 mod runs;
+mod schema_record;
 mod sessions;
 mod sql;
 #[doc(hidden)]

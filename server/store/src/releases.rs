@@ -24,8 +24,8 @@ impl Tx {
         let (commit, digest) = (release.commit.as_str(), release.image.digest.as_str());
         let inserted = on!(self.conn(), c => {
             sqlx::query(
-                "INSERT INTO releases (id, service, repository, commit_sha, digest, reported_at, body) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (service, commit_sha, digest) DO NOTHING",
+                "INSERT INTO releases (id, service, repository, commit_sha, digest, reported_at, body, migration_id, \
+                 migration_phase) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (service, commit_sha, digest) DO NOTHING",
             )
             .bind(&id)
             .bind(service)
@@ -34,6 +34,8 @@ impl Tx {
             .bind(digest)
             .bind(release.reported_at.millis())
             .bind(&body)
+            .bind(release.migration.as_ref().map(|migration| &migration.id))
+            .bind(release.migration.as_ref().map(|migration| migration.phase.name()))
             .execute(c)
             .await
             .map(|done| done.rows_affected())

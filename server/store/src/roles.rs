@@ -12,7 +12,7 @@ use sqlx::AssertSqlSafe;
 
 /// Rows come and go.
 const CHANGED: &str = "releases, gates, deployments, deployment_people, lanes, work, people, sessions, oauth_states, \
-    used_tokens, webhook_deliveries, idempotency, pushes, runs, monitors, monitor_runs, health_recordings, \
+    used_tokens, webhook_deliveries, idempotency, pushes, runs, monitors, monitor_runs, break_glass, health_recordings, \
     health_evaluations, health_series, health_points, health_marks, health_watches";
 /// Rows come and stay.
 const APPENDED: &str = "audit, audit_texts, configurations, health_definitions";

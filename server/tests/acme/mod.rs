@@ -240,6 +240,7 @@ pub(crate) fn catalog() -> Catalog {
             name: rag(),
             description: "Finds passages for an answer".to_owned(),
             repository: "acme/rag".to_owned(),
+            time_zone: "UTC".to_owned(),
             ci: CiTrust {
                 repository_id: REPOSITORY_ID,
                 refs: vec!["refs/heads/main".to_owned()],
@@ -267,6 +268,8 @@ pub(crate) fn catalog() -> Catalog {
             grant(Role::Approver, "release-approvers"),
         ],
         smoke_allow: Vec::new(),
+        freezes: Vec::new(),
+        break_glass: vec![Role::Deployer, Role::Admin],
     }
 }
 
@@ -288,6 +291,7 @@ fn target(environment: EnvironmentName, policy: Policy) -> Target {
         policy,
         deadline_seconds: 1_800,
         health: None,
+        placeholders: std::collections::BTreeMap::new(),
         verify: None,
         monitor: None,
     }

@@ -234,6 +234,7 @@ impl Plant {
             authors: Vec::new(),
             commits: Vec::new(),
             gates: Vec::new(),
+            migration: None,
         };
         let release = self.services.register_release(&ci, new).await.expect("a release").0.id;
         let lint = NewGate {
@@ -241,6 +242,7 @@ impl Plant {
             verdict: Verdict::Pass,
             detail: None,
             url: None,
+            seconds: None,
         };
         self.services
             .report_gates(&ci, release, vec![lint])

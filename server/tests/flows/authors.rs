@@ -122,6 +122,7 @@ async fn r03_a_commit_that_github_does_not_have_needs_authors_by_number(#[case] 
         authors: vec![PersonRef::new(ADA.0, ADA.1)],
         commits: Vec::new(),
         gates: Vec::new(),
+        migration: None,
     };
     let release = world.services.register_release(&ci(), new).await.unwrap().0.id;
     let id = wanted(&world, release).await;

@@ -9,7 +9,7 @@ use std::{
     },
     time::Duration,
 };
-use tidegate_adapters::{Aws, AwsOptions, EcsCodedeploy, Github, GithubClient, GithubOptions};
+use tidegate_adapters::{Aws, AwsOptions, CloudWatch, EcsCodedeploy, Github, GithubClient, GithubOptions, Sources};
 use tidegate_app::{
     model::NewDeployment,
     portal::{Portal, PortalError},
@@ -135,6 +135,7 @@ impl World {
             self.catalog.clone(),
             self.engines().await,
             self.github.clone(),
+            Arc::new(self.metrics().await),
             options,
         );
         let shutdown = CancellationToken::new();
@@ -156,14 +157,25 @@ impl World {
         Engines::default().with(EngineKind::EcsCodedeploy, self.engine().await)
     }
 
-    pub(crate) async fn engine(&self) -> EcsCodedeploy {
-        let aws = Aws::connect(AwsOptions {
+    /// CloudWatch of the sandbox.
+    pub(crate) async fn metrics(&self) -> Sources {
+        Sources {
+            cloudwatch: CloudWatch::new(self.aws().await),
+            prometheus: None,
+        }
+    }
+
+    async fn aws(&self) -> Aws {
+        Aws::connect(AwsOptions {
             endpoint: Some(self.stage.sandbox.aws_url()),
             profile_file: Some(self.stage.aws_profile()),
             ..AwsOptions::default()
         })
-        .await;
-        EcsCodedeploy::new(aws)
+        .await
+    }
+
+    pub(crate) async fn engine(&self) -> EcsCodedeploy {
+        EcsCodedeploy::new(self.aws().await)
     }
 
     /// The database's clock goes on from so much later.
@@ -198,6 +210,7 @@ impl World {
             authors: Vec::new(),
             commits: Vec::new(),
             gates: Vec::new(),
+            migration: None,
         };
         self.services.register_release(&ci(), new).await.unwrap().0.id
     }
@@ -369,5 +382,6 @@ pub(crate) fn gate(name: &str, verdict: Verdict) -> NewGate {
         verdict,
         detail: None,
         url: None,
+        seconds: None,
     }
 }

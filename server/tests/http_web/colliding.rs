@@ -108,6 +108,7 @@ async fn work(world: &World, owner: &str) -> Result<(), StoreError> {
 async fn report_gates(world: &World, release: ReleaseId, backwards: bool) -> Result<(), PortalError> {
     let mut gates: Vec<NewGate> = ["lint", "unit-tests", "build", "scan"]
         .map(|gate| NewGate {
+            seconds: None,
             gate: gate.to_owned(),
             verdict: Verdict::Pass,
             detail: None,

@@ -38,6 +38,7 @@ pub(crate) fn catalog() -> Catalog {
         },
         deadline_seconds: 3600,
         health: None,
+        placeholders: std::collections::BTreeMap::new(),
         verify: None,
         monitor: None,
     };
@@ -58,6 +59,7 @@ pub(crate) fn catalog() -> Catalog {
             name: ServiceName::new("rag").unwrap(),
             description: "Answers from documents".to_owned(),
             repository: "acme/rag".to_owned(),
+            time_zone: "UTC".to_owned(),
             ci: CiTrust {
                 repository_id: 501,
                 refs: vec!["refs/heads/main".to_owned()],
@@ -83,6 +85,8 @@ pub(crate) fn catalog() -> Catalog {
             grant(Role::Admin, "admins"),
         ],
         smoke_allow: Vec::new(),
+        freezes: Vec::new(),
+        break_glass: vec![Role::Deployer, Role::Admin],
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who decided, who still must, who cannot — and the actions, always in this place.
 
+use super::windows;
 use crate::{
     components::{
         field::text_area,
@@ -38,6 +39,10 @@ fn quorum(page: &DeploymentPage) -> AnyView {
                 deployment.approvals.iter().filter(|one| approvals.contains(&one.id)),
                 page.now,
             );
+        }
+        Some(Authority::BreakGlass { by, .. }) => {
+            let by = by.login.clone();
+            return view! { <p>{person(&by)} " broke the glass: it went without the approvals that the policy asks for."</p> }.into_any();
         }
         Some(Authority::Automatic | Authority::Rollback { .. }) => {
             return view! { <p>"The policy asked for no approval here."</p> }.into_any();
@@ -205,18 +210,21 @@ fn actions(page: &DeploymentPage, visitor: &Visitor) -> impl IntoView + use<> {
         }
         _ => None,
     };
+    let glass = !page.shape.checks.is_empty() && page.shape.may_break_glass.is_yes();
     let offered = [
         ("approve", approve.is_some()),
         (REJECT.path, reject.is_some()),
         (CANCEL.path, cancel.is_some()),
         (CONTINUE.path, resume.is_some()),
         (ROLL_BACK.path, back.is_some()),
+        ("break-glass", glass),
+        ("override-freeze", true),
     ];
     let unsent = unsent(visitor, &offered);
     view! {
         <div class="actions" data-actions="" data-production=production.then_some("")>
             {approve}
-            <div class="acts">{reject} {cancel} {resume} {back}</div>
+            <div class="acts">{reject} {cancel} {resume} {back} {windows::break_glass(page, visitor)}</div>
             {refused}
             {rest.map(|words| view! { <p class="hint">{words}</p> })}
             {unsent}

@@ -2,6 +2,7 @@
 //!
 //! The three questions stand side by side above the fold; the actions are always in the same place.
 
+mod budget;
 mod changes;
 mod decision;
 mod health;
@@ -9,6 +10,7 @@ mod next;
 mod recovery;
 mod rollout;
 mod safety;
+mod windows;
 
 use super::{Live, load, main, visitor};
 use crate::{
@@ -74,9 +76,11 @@ fn show(page: DeploymentPage) -> AnyView {
                 {recovery::section(&page)}
                 {health::section(&page)}
                 {changes::section(&page)}
-                {safety::section(&page)}
+                {safety::section(&page, &visitor)}
                 {decision::section(&page, &visitor)}
             </div>
+            {windows::glass(&page)}
+            {budget::section(&page)}
             {related(&page)}
             <section class="history-of" aria-labelledby="what-happened">
                 <h2 id="what-happened">"What happened" <span class="muted">{count}</span> {in_the_log}</h2>

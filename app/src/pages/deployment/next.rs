@@ -172,7 +172,9 @@ fn next(page: &DeploymentPage) -> Next {
             )
         }
         State::AwaitingApproval { expires_at, .. } => {
-            let turn = if page.behind.is_empty() {
+            let turn = if let [first, ..] = page.shape.closed.as_slice() {
+                format!("when it may ({})", lower(first))
+            } else if page.behind.is_empty() {
                 "at once".to_owned()
             } else {
                 behind(page)
@@ -263,6 +265,9 @@ fn next(page: &DeploymentPage) -> Next {
         State::Expired { what, at } => (
             match what {
                 Expiry::Approval => "Expired: not enough people approved in time.",
+                Expiry::Execution if deployment.waivers.glass.is_some() => {
+                    "Expired: its break-glass ran out before it could start."
+                }
                 Expiry::Execution => "Expired: approved, but it did not start in time.",
             }
             .to_owned(),
@@ -285,14 +290,27 @@ fn queued(page: &DeploymentPage, authority: &Authority, start_before: Option<Tim
         Authority::Quorum { .. } => "Approved.",
         Authority::Automatic => "No approval asked for.",
         Authority::Rollback { .. } => "A rollback needs no new approval.",
+        Authority::BreakGlass { .. } => "The glass is broken.",
     };
-    let headline = if page.behind.is_empty() {
+    let headline = if let [first, ..] = page.shape.closed.as_slice() {
+        format!("{why} {first}.")
+    } else if page.behind.is_empty() {
         format!("{why} Starts in a few seconds.")
     } else {
         format!("{why} Waits {}.", behind(page))
     };
     let mut detail = bits![format!("Then {}.", plan_words(page))];
-    if let Some(limit) = start_before {
+    if let Some(opens) = page.shape.opens {
+        detail = bits!["It may go ", opens, format!(". Then {}.", plan_words(page))];
+        if start_before.is_some() && !page.deployment.by_glass() {
+            detail.extend(bits![
+                " It keeps its approvals, and its time to start does not run meanwhile."
+            ]);
+        }
+    }
+    // Where that is before it may go, it is about to be put off.
+    let limit = start_before.filter(|limit| page.shape.opens.is_none_or(|opens| opens < *limit));
+    if let Some(limit) = limit {
         detail.extend(bits![" Must start ", limit, ", or the approvals lapse."]);
     }
     (headline, detail)
@@ -324,6 +342,13 @@ fn cause_words(cause: &RollbackCause) -> String {
         RollbackCause::Cloud { message } => format!("AWS did it by itself: {}", sentence(message)),
         other => sentence(&capital(&other.words())),
     }
+}
+
+fn lower(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 fn capital(text: &str) -> String {

@@ -1,5 +1,6 @@
 //! Whether it is safe: gates, what holds it up, the registry, the way back.
 
+use super::windows;
 use crate::{
     components::{
         gates::{gate_list, gate_summary},
@@ -8,20 +9,23 @@ use crate::{
         state::{Meaning, mark},
     },
     model::DeploymentPage,
+    visitor::Visitor,
 };
 use leptos::prelude::*;
 use tidegate_domain::{State, deployment::Blocker};
 
-pub(super) fn section(page: &DeploymentPage) -> impl IntoView + use<> {
+pub(super) fn section(page: &DeploymentPage, visitor: &Visitor) -> impl IntoView + use<> {
     let waits = !page.deployment.state.name().is_terminal();
     view! {
         <section class="answer safety" aria-labelledby="safety">
             <h2 id="safety">{icon(Icon::Shield)} "Is it safe" <span>{gate_summary(&page.gates)}</span></h2>
             {blockers(page)}
+            {windows::freezes(page, visitor)}
             {gate_list(&page.gates, page.now)}
             {page.policy_changed.then(|| view! { <p class="hint">"The policy has changed since: these gates are today’s."</p> })}
             <ul class="checks">
                 {waits.then(|| view! { <li>{promotion(page)}</li> })}
+                {windows::checks(page)}
                 <li>{registry(page)}</li>
                 {moved_tag(page).map(|mark| view! { <li>{mark}</li> })}
                 <li>{way_back(page)}</li>

@@ -129,6 +129,7 @@ fn r05_nothing_starts_on_memberships_that_are_stale_or_unknown() {
         },
         revision: queued().revision().unwrap().clone(),
         engine: engine(),
+        health: None,
         memberships: member(2, at).unwrap(),
     };
     let start = |at| Transition::Start {
@@ -162,13 +163,13 @@ fn what_its_gates_say_needs_no_look_at_the_cloud() {
         preparation: None,
         ..facts()
     };
-    assert!(!crate::plan::held_up(&queued(), &unseen));
+    assert!(!crate::plan::held_up(&queued(), &unseen, moment(3)));
     assert!(waits(&queued(), &unseen, moment(3)).contains("could not be asked"));
     let failing = Facts {
         gates: vec![crate::gate::GateStatus { gate, result: None }],
         ..unseen
     };
-    assert!(crate::plan::held_up(&queued(), &failing));
+    assert!(crate::plan::held_up(&queued(), &failing, moment(3)));
     let next = step(&queued(), &failing, moment(3));
     assert!(matches!(&next.state, State::Requested { blocked } if blocked[0].subject == "lint"));
 }

@@ -3,7 +3,9 @@
 mod driven;
 mod in_flight;
 mod life;
+mod shape;
 mod walks;
+mod watched;
 
 use super::*;
 use crate::{
@@ -11,7 +13,7 @@ use crate::{
     catalog::{EcsCodedeploy, Engine, Hooks},
     id::{ApprovalId, OperationId},
     name::TeamSlug,
-    plan::{Facts, Lane, Step, TargetFacts, plan},
+    plan::{Clearance, Facts, Lane, Step, TargetFacts, plan},
     policy::{Policy, QuorumRule},
     time::SECOND,
     traffic::TrafficPlan,
@@ -36,7 +38,7 @@ fn policy() -> Policy {
     }
 }
 
-fn requested() -> Deployment {
+pub(crate) fn requested() -> Deployment {
     Deployment {
         id: DeploymentId::from_uuid(Uuid::from_u128(1)),
         service: ServiceName::new("rag").unwrap(),
@@ -51,6 +53,7 @@ fn requested() -> Deployment {
         reason: None,
         approvals: Vec::new(),
         preparation: None,
+        waivers: Waivers::default(),
         state: State::Requested { blocked: Vec::new() },
     }
 }
@@ -110,8 +113,10 @@ fn facts() -> Facts {
         preparation: Some(Ok(preparation())),
         memberships: Some(Vec::new()),
         lane: Lane::default(),
+        clearance: Clearance::default(),
         found: None,
         observation: None,
+        health: None,
         operation: OperationId::from_uuid(Uuid::from_u128(9)),
         settle_millis: 60 * SECOND,
     }

@@ -162,6 +162,7 @@ impl Scene {
             verdict: Verdict::Pass,
             detail: None,
             url: None,
+            seconds: None,
             reported_at: moment(0),
         });
         let membership = |(index, (mask, age)): (usize, &(u8, i64))| Membership {
@@ -279,6 +280,7 @@ fn rightful(deployment: &Deployment, policy: &Policy, memberships: &[Membership]
         Authority::Quorum { .. } => fills(policy, &voters) && run.start_before.is_some_and(|limit| now < limit),
         Authority::Automatic => policy.approvals.is_empty(),
         Authority::Rollback { .. } => deployment.is_rollback(),
+        Authority::BreakGlass { .. } => false,
     }
 }
 
@@ -431,6 +433,7 @@ fn any_move(deployment: &Deployment, scene: &Scene, policy: &Policy, number: u8,
                 ballot,
                 revision,
                 engine: engine(),
+                health: None,
                 memberships,
             }),
             deadline: now.plus_millis(MINUTE),

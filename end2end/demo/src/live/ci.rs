@@ -33,7 +33,8 @@ impl Ci {
     }
 
     pub(super) async fn gate(&self, release: &str, gate: &str, detail: &str) -> Result<()> {
-        let body = json!({ "gates": [{ "gate": gate, "verdict": "pass", "detail": detail }] });
+        let seconds = crate::story::seconds(gate, release);
+        let body = json!({ "gates": [{ "gate": gate, "verdict": "pass", "detail": detail, "seconds": seconds }] });
         let path = format!("/api/v1/releases/{release}/gates");
         self.http.post(&self.caller, &path, &body).await.map(drop)
     }

@@ -171,7 +171,10 @@ fn report(http: &Http, seed: &Seed, repository: &Repository, index: usize) -> Re
     );
     let gates = story::built(commit, index, false).into_iter().chain([scan]);
     let gates: Vec<Value> = gates
-        .map(|(gate, verdict, detail)| json!({ "gate": gate, "verdict": verdict, "detail": detail, "url": run_url }))
+        .map(|(gate, verdict, detail)| {
+            let seconds = story::seconds(gate, &commit.sha);
+            json!({ "gate": gate, "verdict": verdict, "detail": detail, "url": run_url, "seconds": seconds })
+        })
         .collect();
     Ok(json!({
         "service": service,

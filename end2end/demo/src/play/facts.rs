@@ -63,8 +63,10 @@ impl Player<'_> {
             preparation: Some(Ok(self.preparation(deployment, now)?)),
             memberships: Some(members.collect()),
             lane,
+            clearance: Default::default(),
             found: None,
             observation: cloud,
+            health: None,
             operation,
             settle_millis: 60_000,
         })

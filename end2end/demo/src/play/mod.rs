@@ -196,6 +196,7 @@ impl<'a> Player<'a> {
                 verdict,
                 detail: Some(words),
                 url: release.run_url.clone(),
+                seconds: crate::story::seconds(gate, release.commit.as_str()),
                 reported_at: at,
             };
             events.push(AuditEvent {

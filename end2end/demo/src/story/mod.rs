@@ -9,7 +9,7 @@ use crate::{
     plot::{self, Fate},
     seed::{Commit as SeedCommit, Repository, Seed, SeedError},
 };
-pub use reports::built;
+pub use reports::{built, seconds};
 use tidegate_domain::{
     Actor, AuditEvent, Catalog, Deployment, DeploymentId, Release, ReleaseId, Service, State, Timestamp, TrafficPlan,
     Verdict,
@@ -194,6 +194,7 @@ impl Teller<'_> {
                 sha: sha.clone(),
             }],
             commit: sha,
+            migration: None,
             reported_at: at,
         };
         let ci = Actor::Ci {
@@ -368,6 +369,7 @@ impl Teller<'_> {
             reason,
             approvals: Vec::new(),
             preparation: None,
+            waivers: tidegate_domain::deployment::Waivers::default(),
             state: State::Requested { blocked: Vec::new() },
         };
         self.act(at, Scene::Request(Box::new(deployment)));

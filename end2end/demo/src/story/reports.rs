@@ -39,3 +39,17 @@ pub(super) fn scanned(fate: Fate) -> Report {
     };
     ("vulnerability-scan", verdict, words.to_owned())
 }
+
+/// How long a gate took for a commit, in seconds. `None`: the pipeline does not time it.
+pub fn seconds(gate: &str, commit: &str) -> Option<i64> {
+    let (from, to) = match gate {
+        "lint" => (31, 52),
+        "unit-tests" => (64, 110),
+        "integration-tests" => (78, 131),
+        "build" => (96, 140),
+        "vulnerability-scan" => (28, 44),
+        "staging-smoke" => (22, 48),
+        _ => return None,
+    };
+    Some(ids::between(&format!("time of {gate} {commit}"), from, to))
+}

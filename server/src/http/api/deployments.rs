@@ -24,7 +24,7 @@ use tidegate_domain::{StateName, access::Actor, id::DeploymentId, revision::Revi
 use utoipa::IntoParams;
 
 /// The deployment as it is now, for an answer.
-async fn shown(state: &HttpState, actor: &Actor, deployment: &str) -> Result<String, Problem> {
+pub(super) async fn shown(state: &HttpState, actor: &Actor, deployment: &str) -> Result<String, Problem> {
     json(&detail(state, actor, id(deployment, "deployment")?).await?)
 }
 

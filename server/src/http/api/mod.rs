@@ -7,6 +7,7 @@ mod audit;
 mod ci;
 mod deployments;
 mod extract;
+mod gates;
 mod marks;
 mod model;
 mod once;
@@ -50,6 +51,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
         (name = "releases", description = "Releases and their gates"),
         (name = "deployments", description = "Deployments and decisions about them"),
         (name = "catalogue", description = "Services and environments, and what runs there"),
+        (name = "break-glass", description = "The register of break-glass, and its reviews"),
         (name = "audit", description = "The audit log"),
         (name = "sessions", description = "Who is signed in, for administrators"),
     )
@@ -109,6 +111,10 @@ fn documented() -> OpenApiRouter<HttpState> {
         .routes(routes!(deployments::resume))
         .routes(routes!(deployments::roll_back))
         .routes(routes!(marks::mark))
+        .routes(routes!(gates::override_freeze))
+        .routes(routes!(gates::break_glass))
+        .routes(routes!(gates::register))
+        .routes(routes!(gates::review))
         .routes(routes!(reading::inbox))
         .routes(routes!(reading::services))
         .routes(routes!(reading::service))

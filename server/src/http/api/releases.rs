@@ -2,7 +2,10 @@
 
 use super::{
     extract::{Caller, Filters, JsonBody, id, member},
-    model::{CommitShape, Gate, GateReport, GateReports, Person, ReleaseList, ReleaseReport, ReleaseWithGates},
+    model::{
+        CommitShape, Gate, GateReport, GateReports, MigrationShape, Person, ReleaseList, ReleaseReport,
+        ReleaseWithGates,
+    },
     once::{Call, Done, json},
 };
 use crate::{
@@ -101,6 +104,7 @@ fn new_release(report: ReleaseReport) -> Result<NewRelease, Problem> {
             .map(|(index, reported)| commit(index, reported))
             .collect::<Result<_, _>>()?,
         gates: report.gates.into_iter().map(gate).collect(),
+        migration: report.migration.map(MigrationShape::read).transpose()?,
     })
 }
 
@@ -127,6 +131,7 @@ fn gate(report: GateReport) -> NewGate {
         verdict: report.verdict.into(),
         detail: report.detail,
         url: report.url,
+        seconds: report.seconds,
     }
 }
 

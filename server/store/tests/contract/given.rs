@@ -47,6 +47,7 @@ pub(crate) fn release(name: &str, of: u8) -> Release {
         actor: None,
         reruns: Vec::new(),
         commits: Vec::new(),
+        migration: None,
         reported_at: moment(i64::from(of)),
     }
 }
@@ -74,6 +75,7 @@ pub(crate) fn deployment(of: &Release, name: &str, at: i64) -> Deployment {
         reason: None,
         approvals: Vec::new(),
         preparation: None,
+        waivers: tidegate_domain::deployment::Waivers::default(),
         state: State::Requested { blocked: Vec::new() },
     }
 }
@@ -118,6 +120,8 @@ pub(crate) fn turned(deployment: &Deployment, name: StateName, at: i64) -> Deplo
         stop: None,
         hold: None,
         waived: Vec::new(),
+        course: None,
+        watch: None,
         concerns: Vec::new(),
     };
     let state = match name {

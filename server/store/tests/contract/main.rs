@@ -24,6 +24,7 @@ macro_rules! stories {
 }
 
 mod audit;
+mod breakglass;
 mod changes;
 mod claims;
 mod deployments;

@@ -1,7 +1,7 @@
 //! One deployment with everything that is known of it.
 
 use super::{
-    CommitShape, DeploymentShape, DeploymentState, Gate, Person, ReleaseShape,
+    CommitShape, DeploymentShape, DeploymentState, Gate, Person, ReleaseShape, ShapeShape,
     run::{Preparation, RevisionShape, RunShape},
 };
 use serde::Serialize;
@@ -53,7 +53,7 @@ pub(crate) struct Allowed {
 /// What stands in the way.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BlockerShape {
-    /// `gate_missing`, `gate_failed`, `promotion_order`, `registry` or `target`.
+    /// `gate_missing`, `gate_failed`, `promotion_order`, `registry`, `target` or `migration`.
     #[schema(value_type = String)]
     kind: deployment::BlockerKind,
     /// What it is about: a gate, an environment, an image.
@@ -195,6 +195,8 @@ pub(crate) struct DeploymentDetail {
     behind: Vec<DeploymentShape>,
     related: Vec<RelatedShape>,
     allowed: Allowed,
+    /// Freezes, the way back, break-glass and the time budget.
+    shape: ShapeShape,
 }
 
 impl From<&DeploymentPage> for DeploymentDetail {
@@ -250,6 +252,7 @@ impl From<&DeploymentPage> for DeploymentDetail {
                 })
                 .collect(),
             allowed: Allowed::from(&page.allowed),
+            shape: ShapeShape::from(&page.shape),
         }
     }
 }

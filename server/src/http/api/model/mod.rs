@@ -3,6 +3,7 @@
 mod catalogue;
 mod deployment;
 mod detail;
+mod gates;
 mod release;
 mod run;
 
@@ -14,8 +15,12 @@ pub(crate) use deployment::{
     ApprovalGiven, DeploymentList, DeploymentRequest, DeploymentShape, DeploymentState, Reason,
 };
 pub(crate) use detail::{DeploymentDetail, QuorumRule};
+pub(crate) use gates::{
+    BreakGlassList, BreakGlassRequest, BreakGlassShape, FreezeOverrideGiven, ReviewGiven, ShapeShape,
+};
 pub(crate) use release::{
-    CommitShape, Gate, GateReport, GateReports, ReleaseList, ReleaseReport, ReleaseShape, ReleaseWithGates,
+    CommitShape, Gate, GateReport, GateReports, MigrationShape, ReleaseList, ReleaseReport, ReleaseShape,
+    ReleaseWithGates,
 };
 
 use serde::{Deserialize, Serialize};

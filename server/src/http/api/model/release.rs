@@ -2,7 +2,14 @@
 
 use super::Person;
 use serde::{Deserialize, Serialize};
-use tidegate_domain::{Release, Verdict, gate::GateStatus, release::Commit, revision::GateEvidence};
+use tidegate_app::portal::PortalError;
+use tidegate_domain::{
+    Release, Verdict,
+    gate::GateStatus,
+    migration::{Migration, Phase},
+    release::Commit,
+    revision::GateEvidence,
+};
 use utoipa::ToSchema;
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -51,6 +58,58 @@ pub(crate) struct GateReport {
     #[serde(default)]
     #[schema(format = "uri", pattern = "^https?://")]
     pub(crate) url: Option<String>,
+    /// How long it took.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 604_800)]
+    pub(crate) seconds: Option<i64>,
+}
+
+/// The database migration that a release carries. Its three phases are releases of their own, in this order.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MigrationShape {
+    /// The same for all three phases.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,100}$", example = "2026-11-orders")]
+    id: String,
+    phase: MigrationPhase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MigrationPhase {
+    /// The new schema comes beside the old one.
+    Expand,
+    /// Only the new schema is written.
+    Migrate,
+    /// The old schema goes. Never on a Friday, nor in the calendar week of `migrate`.
+    Contract,
+}
+
+impl MigrationShape {
+    pub(crate) fn read(self) -> Result<Migration, PortalError> {
+        let phase = match self.phase {
+            MigrationPhase::Expand => Phase::Expand,
+            MigrationPhase::Migrate => Phase::Migrate,
+            MigrationPhase::Contract => Phase::Contract,
+        };
+        Migration::new(&self.id, phase).ok_or_else(|| PortalError::Invalid {
+            field: "migration.id".to_owned(),
+            message: "use 1 to 100 letters, digits, '.', '_' and '-'".to_owned(),
+        })
+    }
+}
+
+impl From<&Migration> for MigrationShape {
+    fn from(migration: &Migration) -> Self {
+        Self {
+            id: migration.id.clone(),
+            phase: match migration.phase {
+                Phase::Expand => MigrationPhase::Expand,
+                Phase::Migrate => MigrationPhase::Migrate,
+                Phase::Contract => MigrationPhase::Contract,
+            },
+        }
+    }
 }
 
 /// Results of checks of a release.
@@ -88,6 +147,8 @@ pub(crate) struct ReleaseReport {
     pub(crate) commits: Vec<CommitShape>,
     #[serde(default)]
     pub(crate) gates: Vec<GateReport>,
+    #[serde(default)]
+    pub(crate) migration: Option<MigrationShape>,
 }
 
 /// Where a gate stands; without `verdict` it was never reported.
@@ -100,6 +161,9 @@ pub(crate) struct Gate {
     detail: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
+    /// How long it took, where CI said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "date-time")]
     reported_at: Option<String>,
@@ -113,6 +177,7 @@ impl From<&GateStatus> for Gate {
             verdict: result.map(|result| result.verdict.into()),
             detail: result.and_then(|result| result.detail.clone()),
             url: result.and_then(|result| result.url.clone()),
+            seconds: result.and_then(|result| result.seconds),
             reported_at: result.map(|result| result.reported_at.to_string()),
         }
     }
@@ -147,6 +212,8 @@ pub(crate) struct ReleaseShape {
     /// Who set it off again.
     reruns: Vec<Person>,
     commits: Vec<CommitShape>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    migration: Option<MigrationShape>,
     #[schema(format = "date-time")]
     reported_at: String,
 }
@@ -169,6 +236,7 @@ impl From<&Release> for ReleaseShape {
             actor: release.actor.as_ref().map(Person::from),
             reruns: release.reruns.iter().map(Person::from).collect(),
             commits: release.commits.iter().map(CommitShape::from).collect(),
+            migration: release.migration.as_ref().map(MigrationShape::from),
             reported_at: release.reported_at.to_string(),
         }
     }
@@ -203,6 +271,7 @@ impl From<&GateEvidence> for Gate {
             verdict: Some(evidence.verdict.into()),
             detail: evidence.detail.clone(),
             url: evidence.url.clone(),
+            seconds: None,
             reported_at: None,
         }
     }
