@@ -100,7 +100,10 @@ fn write_rule(out: &mut String, rule: &Rule) {
         ("settle", rule.settle_seconds),
         ("late", rule.late_seconds),
     ] {
-        member(out, name, &seconds(value));
+        // No span of time in the file is zero: nothing is what stands there then.
+        if value > 0 {
+            member(out, name, &seconds(value));
+        }
     }
 }
 
