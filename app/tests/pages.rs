@@ -347,7 +347,7 @@ async fn why_it_was_rolled_back_is_a_page_with_every_sample() {
         .unwrap();
     let page = get(sample.clone(), dana(), &format!("/deployments/{id}/health")).await;
     assert_eq!(page.status, StatusCode::OK);
-    page.says("Rolled back by http-5xx .");
+    page.says("Rolled back by http-5xx.");
     page.says("5xx rate");
     page.says("Limit 1\u{a0}%");
     page.says("2 of 3");

@@ -98,7 +98,7 @@ fn went_wrong(deployment: &Deployment) -> bool {
 }
 
 fn recording(deployment: &Deployment) -> Option<Recording> {
-    if deployment.service.as_str() != "rag" {
+    if !judged(&deployment.service) {
         return None;
     }
     let run = deployment.run()?;
@@ -203,7 +203,7 @@ pub(crate) fn brief(deployment: &Deployment) -> HealthBrief {
         .map(|recording| evaluations(&recording))
         .unwrap_or_default();
     HealthBrief {
-        definition: (deployment.service.as_str() == "rag").then(|| "careful".to_owned()),
+        definition: judged(&deployment.service).then(|| "careful".to_owned()),
         outcomes: evaluations.iter().map(|one| (one.at, one.outcome)).collect(),
         last: evaluations.last().cloned(),
         marked: mark(deployment),
@@ -339,4 +339,8 @@ pub(crate) fn between(service: &ServiceName) -> Vec<HealthLine> {
             Some(NOW.plus_millis(-205 * MINUTE)),
         ),
     ]
+}
+
+fn judged(service: &ServiceName) -> bool {
+    ["rag", "guardrails"].contains(&service.as_str())
 }

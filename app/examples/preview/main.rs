@@ -90,8 +90,8 @@ async fn main() -> std::io::Result<()> {
         .route("/theme", post(theme))
         .route("/auth/{*rest}", get(signed).post(signed))
         .route("/deployments", post(request))
-        .route("/lab", post(lab))
-        .route("/deployments/{id}/{act}", post(act))
+        .route("/lab", post(lab).get(page))
+        .route("/deployments/{id}/{act}", post(act).get(page))
         .route(
             "/style/{*file}",
             get(|Path(file): Path<String>| file_of(root().join("style").join(file))),
