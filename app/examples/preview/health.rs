@@ -292,7 +292,7 @@ fn found(deployments: &[Deployment]) -> LabFound {
         .filter_map(|one| Some((one.id.to_string(), (one, recording(one)?))))
         .collect();
     let all: Vec<Recording> = recordings.values().map(|(_, recording)| recording.clone()).collect();
-    let (old, new) = (definition(1.0), definition(0.45));
+    let (old, new) = (definition(1.0), definition(0.35));
     let compared = compare(&old, &new, &all);
     let short = |definition: &HealthDefinition| definition.version().chars().take(12).collect::<String>();
     LabFound {

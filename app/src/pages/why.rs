@@ -183,7 +183,7 @@ fn expanded(page: &HealthPage, rule: &RuleEvaluation) -> impl IntoView + use<> {
         <section class="decisive" aria-label="What decided">
             {drawn}
             <div class="scroll">
-                <table class="rows samples">
+                <table class="samples">
                     <caption class="sr">"Samples that were judged"</caption>
                     <thead>
                         <tr>

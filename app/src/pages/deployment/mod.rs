@@ -74,13 +74,13 @@ fn show(page: DeploymentPage) -> AnyView {
             <div class="answers">
                 {rollout::section(&page)}
                 {recovery::section(&page)}
-                {health::section(&page)}
                 {changes::section(&page)}
                 {safety::section(&page, &visitor)}
                 {decision::section(&page, &visitor)}
             </div>
             {windows::glass(&page)}
             {budget::section(&page)}
+            {health::section(&page)}
             {related(&page)}
             <section class="history-of" aria-labelledby="what-happened">
                 <h2 id="what-happened">"What happened" <span class="muted">{count}</span> {in_the_log}</h2>
