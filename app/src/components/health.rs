@@ -150,9 +150,13 @@ fn one(line: &HealthLine, now: Timestamp) -> impl IntoView + use<> {
         .breached_at
         .map(|at| view! { " · last anything but healthy " {when(at, now)} });
     let left_out = (!line.not_judged.is_empty()).then(|| {
-        let words = if line.not_judged.len() == 1 { "needs" } else { "need" };
+        let (needs, is) = if line.not_judged.len() == 1 {
+            ("needs", "is")
+        } else {
+            ("need", "are")
+        };
         format!(
-            "{} {words} a new or a stable version, and are not judged between deployments.",
+            "{} {needs} a new or a stable version, and {is} not judged between deployments.",
             listed(&line.not_judged, "and")
         )
     });

@@ -263,8 +263,8 @@ fn one(row: &LabRow, now: Timestamp) -> impl IntoView + use<> {
             <td><a href=href>{row.service.to_string()} " → " {row.environment.to_string()}</a> <span class="note muted">{when(row.began_at, now)}</span></td>
             <td>{happened.unwrap_or_else(|| view! { <span class="muted">"still runs"</span> }.into_any())}</td>
             <td>{marked}</td>
-            <td>{side(&row.side.old)}</td>
-            <td>{side(&row.side.new)}</td>
+            <td><span class="narrow muted">"Old: "</span> {side(&row.side.old)}</td>
+            <td><span class="narrow muted">"New: "</span> {side(&row.side.new)}</td>
             <td>{earlier(row.side.earlier_seconds)}</td>
         </tr>
     }
