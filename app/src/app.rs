@@ -32,6 +32,9 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/audit") view=pages::audit::page ssr=async_mode.clone() />
                 <Route path=path!("/break-glass") view=pages::breakglass::page ssr=async_mode.clone() />
                 <Route path=path!("/deployments/:id") view=pages::deployment::page ssr=async_mode.clone() />
+                <Route path=path!("/deployments/:id/health") view=pages::why::page ssr=async_mode.clone() />
+                <Route path=path!("/health/:version") view=pages::definition::page ssr=async_mode.clone() />
+                <Route path=path!("/lab") view=pages::lab::page ssr=async_mode.clone() />
                 <Route path=path!("/services/:name") view=pages::service::page ssr=async_mode.clone() />
                 <Route path=path!("/sign-in") view=pages::sign_in::page ssr=async_mode />
             </FlatRoutes>
@@ -60,6 +63,7 @@ pub(crate) fn header() -> AnyView {
                 <a href="/" aria-current=current("/")>"Services"</a>
                 <a href="/inbox" aria-current=current("/inbox")>"Inbox" {waiting_count()}</a>
                 <a href="/history" aria-current=current("/history")>"History"</a>
+                <a href="/lab" aria-current=current("/lab")>"Lab"</a>
                 {audits.then(|| view! { <a href="/audit" aria-current=current("/audit")>"Audit"</a> })}
             </nav>
             <form class="find" role="search" method="get" action="/history">

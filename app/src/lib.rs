@@ -5,6 +5,7 @@
 
 #![recursion_limit = "256"]
 
+pub mod health;
 pub mod islands;
 pub mod model;
 pub mod portal;

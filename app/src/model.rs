@@ -1,6 +1,7 @@
 //! Read models: what a page shows, put together by the server from one read. Props of components are these and domain
 //! types.
 
+use crate::health::{HealthBrief, HealthLine};
 use crate::shape::{EnvironmentFreezes, Shape};
 use serde::{Deserialize, Serialize};
 use tidegate_domain::{
@@ -228,6 +229,7 @@ pub struct DeploymentPage {
     #[serde(default)]
     pub told: Vec<Told>,
     pub allowed: Allowed,
+    pub health: HealthBrief,
     /// Freezes, migration, break-glass, time budget.
     pub shape: Shape,
     pub now: Timestamp,
@@ -247,6 +249,8 @@ pub struct ServicePage {
     pub cells: Vec<Cell>,
     /// What watches its targets between deployments.
     pub monitors: Vec<MonitorStatus>,
+    /// How its targets are between deployments, by their health definitions.
+    pub health: Vec<HealthLine>,
     /// Newest first.
     pub releases: Vec<ReleaseRow>,
     pub history: Vec<DeploymentSummary>,

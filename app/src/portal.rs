@@ -1,5 +1,6 @@
 //! The port through which pages, forms and the API reach the server's use cases.
 
+use crate::health::{DefinitionPage, HealthPage, LabAsk, LabPage};
 use crate::model::{
     AuditFilter, AuditPage, DeploymentPage, History, HistoryFilter, Home, Inbox, NewDeployment, ServicePage,
 };
@@ -8,6 +9,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tidegate_domain::{
     Actor,
+    health::Mark,
     id::{BreakGlassId, DeploymentId, ReleaseId},
     name::ServiceName,
     revision::RevisionHash,
@@ -46,6 +48,20 @@ pub trait Portal: Send + Sync + 'static {
     async fn service(&self, actor: &Actor, name: ServiceName) -> Result<ServicePage, PortalError>;
     async fn audit(&self, actor: &Actor, filter: AuditFilter) -> Result<AuditPage, PortalError>;
 
+    async fn health(&self, actor: &Actor, id: DeploymentId) -> Result<HealthPage, PortalError>;
+    /// A health definition that judged something, by its version.
+    async fn definition(&self, actor: &Actor, version: String) -> Result<DefinitionPage, PortalError>;
+    /// Changes nothing, whatever is asked.
+    async fn lab(&self, actor: &Actor, ask: LabAsk) -> Result<LabPage, PortalError>;
+
+    /// Says of a deployment that is over how it was.
+    async fn mark(
+        &self,
+        actor: &Actor,
+        id: DeploymentId,
+        mark: Mark,
+        comment: Option<String>,
+    ) -> Result<(), PortalError>;
     async fn request(&self, actor: &Actor, new: NewDeployment) -> Result<DeploymentId, PortalError>;
     /// `seen`: the revision that was on the screen; another one by now is a conflict.
     async fn approve(

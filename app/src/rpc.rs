@@ -1,6 +1,7 @@
 //! The pages' questions to the server: read-only, one line each over [`Portal`], each as the person who asks.
 
 use crate::{
+    health::{DefinitionPage, HealthPage, LabAsk, LabPage},
     model::{AuditFilter, AuditPage, DeploymentPage, History, HistoryFilter, Home, Inbox, ServicePage},
     portal::{Portal, PortalError},
     shape::Register,
@@ -80,4 +81,22 @@ pub async fn break_glass() -> Result<Register, PortalError> {
 pub async fn audit(filter: AuditFilter) -> Result<AuditPage, PortalError> {
     let (portal, actor) = portal()?;
     portal.audit(&actor, filter).await
+}
+
+#[server(name = ReadHealth, prefix = "/rpc", endpoint = "health")]
+pub async fn health(id: DeploymentId) -> Result<HealthPage, PortalError> {
+    let (portal, actor) = portal()?;
+    portal.health(&actor, id).await
+}
+
+#[server(name = ReadDefinition, prefix = "/rpc", endpoint = "definition")]
+pub async fn definition(version: String) -> Result<DefinitionPage, PortalError> {
+    let (portal, actor) = portal()?;
+    portal.definition(&actor, version).await
+}
+
+#[server(name = ReadLab, prefix = "/rpc", endpoint = "lab")]
+pub async fn lab(ask: LabAsk) -> Result<LabPage, PortalError> {
+    let (portal, actor) = portal()?;
+    portal.lab(&actor, ask).await
 }

@@ -2,6 +2,8 @@
 #![cfg(feature = "ssr")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its page has failed")]
 
+#[path = "../examples/preview/health.rs"]
+mod health;
 #[path = "../examples/preview/monitors.rs"]
 mod monitors;
 #[path = "../examples/preview/portal.rs"]
@@ -401,4 +403,77 @@ async fn a_monitor_that_fails_says_since_when_and_what_was_expected() {
     never.says("production has not run yet");
     let none = get("/services/load-test").await;
     assert!(!none.text().contains("Monitoring"));
+}
+
+#[tokio::test]
+async fn why_it_was_rolled_back_is_a_page_with_every_sample() {
+    let sample = sample();
+    let (id, _) = sample
+        .ids()
+        .into_iter()
+        .find(|(_, state)| *state == StateName::RolledBack)
+        .unwrap();
+    let page = get(sample.clone(), dana(), &format!("/deployments/{id}/health")).await;
+    assert_eq!(page.status, StatusCode::OK);
+    page.says("Rolled back by http-5xx.");
+    page.says("5xx rate");
+    page.says("Limit 1\u{a0}%");
+    page.says("2 of 3");
+    page.says("beyond the limit");
+    page.says("missing");
+    page.says("This was an incident , says D dana");
+    assert!(page.html.contains("class=\"curve-limit\"") && page.html.contains("class=\"curve-gap\""));
+    assert!(page.html.contains(&format!("action=\"/deployments/{id}/mark\"")));
+    let brief = get(sample, dana(), &format!("/deployments/{id}")).await;
+    assert!(brief.html.contains(&format!("/deployments/{id}/health")));
+}
+
+#[tokio::test]
+async fn where_nothing_is_evaluated_the_page_says_what_to_write() {
+    let sample = sample();
+    let ids: Vec<_> = sample.ids().into_iter().map(|(id, _)| id).collect();
+    let mut told = 0;
+    for id in ids {
+        let page = get(sample.clone(), dana(), &format!("/deployments/{id}/health")).await;
+        assert_eq!(page.status, StatusCode::OK);
+        if page.text().contains("Nothing is evaluated here") {
+            page.says("health = \"standard\"");
+            told += 1;
+        }
+    }
+    assert!(told > 0);
+}
+
+#[tokio::test]
+async fn u02_the_lab_is_a_form_and_its_state_is_in_the_address() {
+    let sample = sample();
+    let page = get(sample.clone(), dana(), "/lab").await;
+    page.says("Choose a second definition, or write a draft");
+    assert!(
+        page.html.contains("<a href=\"/lab\" aria-current=\"page\""),
+        "it is in the navigation"
+    );
+    assert!(page.html.contains("method=\"post\" action=\"/lab\""));
+    assert!(
+        page.html.contains("[health.draft]"),
+        "a draft begins with what is in force"
+    );
+    let page = get(
+        sample,
+        dana(),
+        "/lab?service=rag&old=careful&new=standard&from=2026-03-01",
+    )
+    .await;
+    assert!(page.html.contains("value=\"2026-03-01\""));
+    page.says("False rollbacks");
+    page.says("Misses");
+    page.says("where they differ");
+}
+
+#[tokio::test]
+async fn health_between_deployments_is_a_line_for_each_environment() {
+    let page = get(sample(), dana(), "/services/rag").await;
+    page.says("Health between deployments");
+    page.says("production healthy since 3 h ago");
+    page.says("new-against-stable needs a new or a stable version");
 }

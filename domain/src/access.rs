@@ -106,6 +106,8 @@ pub enum Action {
     RollBack,
     /// Let a held deployment go on.
     Continue,
+    /// Say of a deployment that is over whether it was an incident.
+    Mark,
     /// Let one deployment through a freeze; the freeze names the roles.
     OverrideFreeze,
     /// Skip named checks in an incident; the configuration names the roles.
@@ -116,7 +118,7 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::View,
         Self::ViewAudit,
         Self::ReportRelease,
@@ -127,6 +129,7 @@ impl Action {
         Self::Cancel,
         Self::RollBack,
         Self::Continue,
+        Self::Mark,
         Self::OverrideFreeze,
         Self::BreakGlass,
         Self::ReviewBreakGlass,
@@ -145,6 +148,7 @@ impl Action {
             Self::Cancel => "cancel a deployment",
             Self::RollBack => "roll back a deployment",
             Self::Continue => "let a held deployment go on",
+            Self::Mark => "mark a deployment",
             Self::OverrideFreeze => "override a freeze",
             Self::BreakGlass => "break the glass",
             Self::ReviewBreakGlass => "review a break-glass",
@@ -161,7 +165,7 @@ impl Action {
             Self::ReportRelease | Self::ReportGate => &[],
             Self::RequestDeployment => &[Deployer, Admin],
             Self::Approve | Self::Reject => &[Approver],
-            Self::Cancel | Self::RollBack | Self::Continue => &[Deployer, Approver, Admin],
+            Self::Cancel | Self::RollBack | Self::Continue | Self::Mark => &[Deployer, Approver, Admin],
             Self::OverrideFreeze | Self::ManageSessions => &[Admin],
             Self::BreakGlass => &[Deployer, Admin],
             Self::ReviewBreakGlass => &[Approver, Auditor, Admin],

@@ -58,6 +58,7 @@ kinds! {
     DeploymentSucceeded = "deployment.succeeded": "Succeeded",
     DeploymentRolledBack = "deployment.rolled_back": "Rolled back",
     DeploymentFailed = "deployment.failed": "Failed",
+    DeploymentMarked = "deployment.marked": "Marked afterwards",
     DeploymentPostponed = "deployment.postponed": "Time to start put off by a freeze",
     FreezeOverridden = "freeze.overridden": "Freeze overridden",
     BreakGlassOpened = "breakglass.opened": "Glass broken",
@@ -69,6 +70,7 @@ kinds! {
     WebhookReceived = "webhook.received": "Webhook received",
     ConfigurationLoaded = "configuration.loaded": "Configuration loaded",
     MonitorChanged = "monitor.changed": "Monitor changed",
+    HealthChanged = "health.changed": "Health changed",
     WorkerWarning = "worker.warning": "Warning from the worker",
 }
 

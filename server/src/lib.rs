@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod http;
+pub mod replay;
 pub mod service;
 pub mod wiring;
 pub mod worker;

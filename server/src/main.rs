@@ -2,7 +2,11 @@
 
 use clap::{Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
-use tidegate_server::{config, wiring};
+use tidegate_server::{
+    config,
+    replay::{Replayed, replay},
+    wiring,
+};
 
 /// The gate between a team's CI and its production on AWS.
 #[derive(Parser)]
@@ -34,6 +38,17 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Try health definitions on what was recorded.
+    Health {
+        #[command(subcommand)]
+        command: HealthCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum HealthCommand {
+    /// Say what a definition would have done to the deployments that were recorded.
+    Replay(Box<Replayed>),
 }
 
 #[derive(Subcommand)]
@@ -55,6 +70,9 @@ fn main() -> ExitCode {
         Command::Config {
             command: ConfigCommand::Schema,
         } => schema(),
+        Command::Health {
+            command: HealthCommand::Replay(asked),
+        } => replay(&cli.config, *asked).map(|said| println!("{}", said.trim_end())),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@
 //! The style sheet is read from `style/` at each request; the islands run when `$CARGO_TARGET_DIR/site` was built.
 //! Cookies: `theme` (light, dark), `as=nobody` (signed out), `world=empty`, `world=hostile`.
 
+mod health;
 mod monitors;
 mod portal;
 mod rolling;
@@ -23,6 +24,7 @@ use portal::{Sample, actor};
 use std::{collections::BTreeMap, convert::Infallible, path::PathBuf, sync::Arc, sync::Mutex};
 use tidegate_app::{
     Flash, SiteAssets, Theme, Tone, Visitor,
+    health::LabAsk,
     model::Viewer,
     portal::Portal,
     shell::{routes, shell},
@@ -90,7 +92,8 @@ async fn main() -> std::io::Result<()> {
         .route("/theme", post(theme))
         .route("/auth/{*rest}", get(signed).post(signed))
         .route("/deployments", post(request))
-        .route("/deployments/{id}/{act}", post(act))
+        .route("/lab", post(lab).get(page))
+        .route("/deployments/{id}/{act}", post(act).get(page))
         .route(
             "/style/{*file}",
             get(|Path(file): Path<String>| file_of(root().join("style").join(file))),
@@ -150,11 +153,15 @@ async fn page(State(preview): State<Preview>, request: Request) -> Response {
         Some("hostile") => preview.hostile,
         _ => preview.sample,
     };
+    let ask = request.extensions().get::<LabAsk>().cloned();
     let handler = leptos_axum::render_app_async_with_context(
         move || {
             provide_context::<Arc<dyn Portal>>(sample.clone());
             provide_context(preview.assets.clone());
             provide_context(visitor.clone());
+            if let Some(ask) = ask.clone() {
+                provide_context(ask);
+            }
             let nonce = leptos::nonce::use_nonce()
                 .map(|nonce| nonce.to_string())
                 .unwrap_or_default();
@@ -171,6 +178,29 @@ async fn page(State(preview): State<Preview>, request: Request) -> Response {
         shell,
     );
     handler(request).await
+}
+
+/// The lab's form, answered with the page.
+async fn lab(
+    State(preview): State<Preview>,
+    headers: HeaderMap,
+    Form(fields): Form<BTreeMap<String, String>>,
+) -> Response {
+    let field = |name: &str| fields.get(name).cloned().filter(|text| !text.is_empty());
+    let ask = LabAsk {
+        service: field("service"),
+        environment: field("environment"),
+        from: field("from"),
+        to: field("to"),
+        old: field("old"),
+        new: field("new"),
+        draft: field("draft"),
+    };
+    let mut request = Request::new(Body::empty());
+    *request.uri_mut() = axum::http::Uri::from_static("/lab");
+    *request.headers_mut() = headers;
+    request.extensions_mut().insert(ask);
+    page(State(preview), request).await
 }
 
 async fn events(State(preview): State<Preview>) -> impl IntoResponse {

@@ -4,6 +4,7 @@ use crate::world::{NOW, Record, World, actor_of, viewer};
 use async_trait::async_trait;
 use std::sync::{Mutex, MutexGuard};
 use tidegate_app::{
+    health::{DefinitionPage, HealthPage, LabAsk, LabPage},
     model::{
         Allowed, AuditFilter, AuditPage, Cell, DeploymentPage, DeploymentSummary, History, HistoryFilter, Home,
         HomeRow, Inbox, InboxItem, NewDeployment, Permission, ReleaseRow, ServicePage, Telling, Told,
@@ -17,6 +18,7 @@ use tidegate_domain::{
     breakglass::Check,
     budget::Budget,
     deployment::{Ballot, Transition},
+    health::Mark,
     id::{ApprovalId, BreakGlassId, DeploymentId, ReleaseId},
     name::{EnvironmentName, ServiceName},
     revision::RevisionHash,
@@ -277,6 +279,7 @@ fn page(world: &World, record: &Record) -> DeploymentPage {
         release,
         target,
         policy,
+        health: crate::health::brief(&record.deployment),
         now: NOW,
     }
 }
@@ -482,6 +485,7 @@ impl Portal for Sample {
                 .collect(),
             rolling: crate::rolling::views(&service.rolling),
             monitors: crate::monitors::of(&name),
+            health: crate::health::between(&name),
             service,
             history,
             may_request: Permission::Yes,
@@ -520,6 +524,29 @@ impl Portal for Sample {
             environments,
             now: NOW,
         })
+    }
+
+    async fn health(&self, _: &Actor, id: DeploymentId) -> Result<HealthPage, PortalError> {
+        let world = self.world();
+        let record = world.records.iter().find(|record| record.deployment.id == id);
+        record
+            .map(|record| crate::health::page(&record.deployment, record.version))
+            .ok_or_else(|| PortalError::NotFound("There is no such deployment.".to_owned()))
+    }
+
+    async fn definition(&self, _: &Actor, _: String) -> Result<DefinitionPage, PortalError> {
+        Ok(crate::health::definition_page())
+    }
+
+    async fn lab(&self, _: &Actor, ask: LabAsk) -> Result<LabPage, PortalError> {
+        let deployments: Vec<Deployment> = self.world().records.iter().map(|one| one.deployment.clone()).collect();
+        Ok(crate::health::lab(&ask, &deployments))
+    }
+
+    async fn mark(&self, _: &Actor, _: DeploymentId, _: Mark, _: Option<String>) -> Result<(), PortalError> {
+        Err(PortalError::Unavailable(
+            "The preview cannot mark deployments.".to_owned(),
+        ))
     }
 
     async fn request(&self, _: &Actor, _: NewDeployment) -> Result<DeploymentId, PortalError> {

@@ -30,7 +30,7 @@ pub(crate) fn text_area(
 }
 
 /// Leptos leaves the children of a text area as they are: what a person typed would be read as HTML.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

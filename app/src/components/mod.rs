@@ -3,10 +3,12 @@
 pub(crate) mod attempt;
 pub(crate) mod breakglass;
 pub(crate) mod commits;
+pub(crate) mod curve;
 pub(crate) mod empty;
 pub(crate) mod field;
 pub(crate) mod flash;
 pub(crate) mod gates;
+pub(crate) mod health;
 pub(crate) mod icon;
 pub(crate) mod label;
 pub(crate) mod monitors;

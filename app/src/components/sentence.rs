@@ -83,7 +83,8 @@ const fn drawing(kind: EventKind) -> (Icon, Meaning) {
         K::AccessDenied => (Icon::Lock, Meaning::Bad),
         K::WebhookReceived => (Icon::Cloud, Meaning::Quiet),
         K::ConfigurationLoaded => (Icon::Gear, Meaning::Quiet),
-        K::MonitorChanged => (Icon::Check, Meaning::Good),
+        K::MonitorChanged | K::HealthChanged => (Icon::Check, Meaning::Good),
+        K::DeploymentMarked => (Icon::Person, Meaning::Quiet),
         K::WorkerWarning => (Icon::Alert, Meaning::Waiting),
     }
 }
@@ -233,6 +234,14 @@ fn words(kind: EventKind, data: &Value) -> (String, Option<String>) {
             text(data, "why").or_else(|| text(data, "what")).map(str::to_owned),
         ),
         K::MonitorChanged => monitored(data),
+        K::HealthChanged => super::health::changed(data),
+        K::DeploymentMarked => {
+            let was = match text(data, "mark") {
+                Some("incident") => "says that this was an incident",
+                _ => "says that it was fine",
+            };
+            plain(was)
+        }
         K::WorkerWarning => (
             "warning".to_owned(),
             ["message", "what", "why"]

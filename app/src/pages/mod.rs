@@ -2,14 +2,17 @@
 
 pub(crate) mod audit;
 pub(crate) mod breakglass;
+pub(crate) mod definition;
 pub(crate) mod deployment;
 pub(crate) mod error;
 pub(crate) mod history;
 pub(crate) mod home;
 pub(crate) mod inbox;
+pub(crate) mod lab;
 pub(crate) mod not_found;
 pub(crate) mod service;
 pub(crate) mod sign_in;
+pub(crate) mod why;
 
 use crate::{portal::PortalError, visitor::Visitor};
 use leptos::prelude::*;

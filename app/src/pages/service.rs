@@ -5,6 +5,7 @@ use crate::{
     components::{
         empty::{empty, register_command},
         gates::gate_summary,
+        health,
         icon::{Icon, icon},
         label::{digest, outside, person, when},
         monitors::monitors,
@@ -97,6 +98,7 @@ fn show(page: ServicePage) -> AnyView {
             </div>
             <div class="targets">{targets}</div>
             {monitors(&page.monitors, now)}
+            {health::between(&page.health, now)}
             <section aria-labelledby="releases">
                 <h2 id="releases">"Releases"</h2>
                 {cannot.map(|why| view! { <p class="refused">{icon(Icon::Lock)} <span>{format!("You cannot request deployments: {why}.")}</span></p> })}

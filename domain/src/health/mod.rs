@@ -4,9 +4,9 @@
 //! Whoever watches a deployment asks [`reads`] which series are needed now, reads them, and hands them to [`evaluate`];
 //! the [`Evaluation`] says what follows and why, and is stored. [`replay()`] and [`compare()`] do the same over recordings.
 
+mod between;
 mod check;
 mod compare;
-mod course;
 mod definition;
 mod evaluate;
 mod evaluation;
@@ -23,6 +23,7 @@ mod standard;
 mod tests;
 mod words;
 
+pub use between::{Between, SLOWER, turned, values_between};
 pub use check::{Fault, Member};
 pub use compare::{Compared, Side, Tally, compare};
 pub use definition::{

@@ -223,6 +223,13 @@ fn span(seconds: u32) -> String {
     span_words(super::read::millis(seconds))
 }
 
+impl Number {
+    /// For people: four digits, no zeros at the end.
+    pub fn words(self) -> String {
+        digits(self.get(), 4)
+    }
+}
+
 /// A share as a percentage with up to four digits; what is not quite all is not shown as all.
 fn percent(share: f64) -> String {
     let (text, _) = apart(share * 100.0, if share < 1.0 { 100.0 } else { 0.0 });

@@ -10,6 +10,7 @@ mod file_health;
 mod freeze;
 mod health;
 mod health_rule;
+mod health_text;
 mod metrics;
 mod notify;
 mod problem;
@@ -24,6 +25,7 @@ mod tests_health;
 
 pub use file::{File, Github, Worker};
 pub use health::definitions;
+pub use health_text::text as health_text;
 pub use notify::Telling;
 pub use problem::{Problem, Problems};
 pub use secrets::{Secrets, SecretsError, database_url};

@@ -30,7 +30,7 @@ use tidegate_domain::{id::DeploymentId, revision::RevisionHash};
 pub(crate) struct Fields(BTreeMap<String, String>);
 
 impl Fields {
-    fn get(&self, name: &str) -> &str {
+    pub(crate) fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("", |text| text.trim())
     }
 
@@ -38,7 +38,12 @@ impl Fields {
         self.0.keys().map(String::as_str)
     }
 
-    fn optional(&self, name: &str) -> Option<String> {
+    /// With its white space; a field that was not sent is none.
+    pub(super) fn as_typed(&self, name: &str) -> Option<String> {
+        self.0.get(name).cloned()
+    }
+
+    pub(super) fn optional(&self, name: &str) -> Option<String> {
         Some(self.get(name)).filter(|text| !text.is_empty()).map(str::to_owned)
     }
 

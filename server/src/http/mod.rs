@@ -13,6 +13,7 @@ mod gate_forms;
 mod guard;
 mod headers;
 mod health;
+mod lab;
 mod layers;
 mod limits;
 mod pages;
@@ -155,6 +156,7 @@ pub const MUTATING_FORMS: &[&str] = &[
     "/deployments/{id}/reject",
     "/deployments/{id}/cancel",
     "/deployments/{id}/roll-back",
+    "/deployments/{id}/mark",
     "/deployments/{id}/override-freeze",
     "/deployments/{id}/break-glass",
     "/break-glass/{id}/review",
@@ -175,6 +177,8 @@ pub fn router(state: HttpState) -> Router {
         .route("/deployments/{id}/cancel", post(forms::cancel))
         .route("/deployments/{id}/continue", post(forms::resume))
         .route("/deployments/{id}/roll-back", post(forms::roll_back))
+        .route("/deployments/{id}/mark", post(lab::mark))
+        .route("/lab", post(lab::compare))
         .route("/deployments/{id}/override-freeze", post(gate_forms::override_freeze))
         .route("/deployments/{id}/break-glass", post(gate_forms::break_glass))
         .route("/break-glass/{id}/review", post(gate_forms::review))

@@ -102,8 +102,20 @@ fn not_sent() -> Flash {
 }
 
 async fn render(state: &HttpState, visitor: Visitor, nonce: CspNonce, request: Request) -> Response {
+    render_with(state, visitor, nonce, request, || ()).await
+}
+
+/// `more`: what else the page is to know.
+pub(crate) async fn render_with(
+    state: &HttpState,
+    visitor: Visitor,
+    nonce: CspNonce,
+    request: Request,
+    more: impl Fn() + Clone + Send + Sync + 'static,
+) -> Response {
     let (portal, assets) = (Arc::clone(&state.portal), state.site.assets().clone());
     let context = move || {
+        more();
         provide_context::<Arc<dyn Portal>>(Arc::clone(&portal));
         provide_context(visitor.clone());
         provide_context(assets.clone());

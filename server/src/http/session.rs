@@ -140,6 +140,7 @@ pub(crate) fn unsent(state: &HttpState, wanted: &str) -> Response {
 fn page_of_form(path: &str) -> &str {
     match path.strip_prefix("/deployments/").and_then(|rest| rest.split_once('/')) {
         Some((id, _)) => path.get(.."/deployments/".len() + id.len()).unwrap_or("/"),
+        None if path == "/lab" => path,
         None => "/",
     }
 }

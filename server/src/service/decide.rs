@@ -273,7 +273,7 @@ pub(crate) fn reason_given(reason: &str) -> Result<String, PortalError> {
     text_given("reason", reason)
 }
 
-fn text_given(field: &str, text: &str) -> Result<String, PortalError> {
+pub(crate) fn text_given(field: &str, text: &str) -> Result<String, PortalError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(invalid(field, "say why, in a few words: it goes into the history"));

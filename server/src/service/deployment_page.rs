@@ -66,6 +66,7 @@ impl Services {
             events: self.db().audit_of(id).await.map_err(errors::portal)?,
             told: self.told(id).await?,
             allowed: self.allowed(actor, &deployment, &lineage, &catalog).await?,
+            health: self.health_brief(actor, &deployment, &catalog).await?,
             previous: lineage.previous.as_ref().map(|previous| summary(previous, &catalog)),
             earlier: self.earlier(&deployment).await?,
             previous_release: lineage.previous_release,

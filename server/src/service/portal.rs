@@ -3,11 +3,12 @@
 use super::Services;
 use async_trait::async_trait;
 use tidegate_app::{
+    health::{DefinitionPage, HealthPage, LabAsk, LabPage},
     model::{AuditFilter, AuditPage, DeploymentPage, History, HistoryFilter, Home, Inbox, NewDeployment, ServicePage},
     portal::{Portal, PortalError},
     shape::{NewBreakGlass, NewReview, Register},
 };
-use tidegate_domain::{Actor, BreakGlassId, DeploymentId, ReleaseId, RevisionHash, ServiceName};
+use tidegate_domain::{Actor, BreakGlassId, DeploymentId, ReleaseId, RevisionHash, ServiceName, health::Mark};
 
 #[async_trait]
 impl Portal for Services {
@@ -37,6 +38,28 @@ impl Portal for Services {
 
     async fn audit(&self, actor: &Actor, filter: AuditFilter) -> Result<AuditPage, PortalError> {
         self.audit_page(actor, filter).await
+    }
+
+    async fn health(&self, actor: &Actor, id: DeploymentId) -> Result<HealthPage, PortalError> {
+        self.health_page(actor, id).await
+    }
+
+    async fn definition(&self, actor: &Actor, version: String) -> Result<DefinitionPage, PortalError> {
+        self.definition_page(actor, version).await
+    }
+
+    async fn lab(&self, actor: &Actor, ask: LabAsk) -> Result<LabPage, PortalError> {
+        self.lab_page(actor, ask).await
+    }
+
+    async fn mark(
+        &self,
+        actor: &Actor,
+        id: DeploymentId,
+        mark: Mark,
+        comment: Option<String>,
+    ) -> Result<(), PortalError> {
+        self.mark_deployment(actor, id, mark, comment).await
     }
 
     async fn request(&self, actor: &Actor, new: NewDeployment) -> Result<DeploymentId, PortalError> {

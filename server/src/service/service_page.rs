@@ -35,6 +35,7 @@ impl Services {
                 .collect(),
             service: service.clone(),
             monitors: self.monitors_of(service).await?,
+            health: self.health_between(service).await?,
             releases,
             history: history.iter().map(|found| summary(&found.value, &catalog)).collect(),
             rolling: self

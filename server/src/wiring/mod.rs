@@ -17,7 +17,10 @@ use crate::{
         seal::SealKey,
         sessions::Sessions,
     },
-    worker::{Engines, MonitorOptions, Monitors, Options, Reconciler, RollingImport, RollingOptions},
+    worker::{
+        Engines, HealthHistory, HistoryOptions, MonitorOptions, Monitors, Options, Reconciler, RollingImport,
+        RollingOptions,
+    },
 };
 use bridge::{ActionsTokens, GithubIdentity, GithubSignIn};
 use secrecy::ExposeSecret as _;
@@ -28,7 +31,7 @@ use std::{
 };
 use tidegate_adapters::{
     ActionsOidc, ApigatewayStage, Aws, AwsOptions, CloudWatch, EcsCodedeploy, EcsNative, EcsTaskSets, Github,
-    GithubClient, GithubOauth, GithubOptions, LambdaAlias, LambdaCodedeploy, OauthOptions, Prometheus,
+    GithubClient, GithubOauth, GithubOptions, LambdaAlias, LambdaCodedeploy, Metrics, OauthOptions, Prometheus,
     PrometheusOptions, Sources,
     probe::{HttpProber, Prober, SystemResolver},
 };
@@ -126,14 +129,16 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
     let sessions = parts.sessions.clone();
     let state = HttpState::new(parts)?;
     let prober: Arc<dyn Prober> = Arc::new(HttpProber::new(Arc::new(SystemResolver), Arc::new(SmokeSecrets)));
-    let aws = Aws::connect(AwsOptions {
-        region: Some(settings.region.clone()),
-        ..AwsOptions::default()
-    })
-    .await;
+    let (aws, metrics) = sources(&settings, &secrets).await?;
     let rolling = RollingOptions::new(uuid::Uuid::now_v7().to_string());
     let rolling = RollingImport::new(db.clone(), catalog.clone(), Arc::new(aws.clone()), rolling);
-    let worker = worker(&db, &catalog, github, prober.clone(), aws, &settings, &secrets)?;
+    let worker = worker(&db, &catalog, github, prober.clone(), aws, metrics.clone(), &settings);
+    let history = HealthHistory::new(
+        db.clone(),
+        catalog.clone(),
+        metrics,
+        HistoryOptions::new(uuid::Uuid::now_v7().to_string()),
+    );
     let outbox = telling::outbox(&db, client_for_issues, &settings, &secrets)?;
     let monitors = monitors(&db, &catalog, prober);
     let listener = tokio::net::TcpListener::bind(listen)
@@ -158,6 +163,10 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
         let stop = stop.clone();
         async move { monitors.run(stop).await }
     });
+    let judging = tokio::spawn({
+        let stop = stop.clone();
+        async move { history.run(stop).await }
+    });
     let keeping = tokio::spawn(keep_house(sessions, housekeeping::EVERY, stop.clone()));
     let served = http::serve(listener, state, Timeouts::default()).await;
     stop.cancel();
@@ -165,6 +174,7 @@ async fn run(path: PathBuf, loaded: Loaded, secrets: Secrets, site: Site) -> Res
     importing.await?;
     telling.await?;
     monitoring.await?;
+    judging.await?;
     keeping.await?;
     signals.abort();
     db.close().await;
@@ -225,22 +235,13 @@ fn parts(
     })
 }
 
-fn worker(
-    db: &Db,
-    catalog: &CatalogHandle,
-    github: Arc<dyn Github>,
-    prober: Arc<dyn Prober>,
-    aws: Aws,
-    settings: &Settings,
-    secrets: &Secrets,
-) -> Result<Reconciler, Failure> {
-    let engines = Engines::default()
-        .with(EngineKind::EcsCodedeploy, EcsCodedeploy::new(aws.clone()))
-        .with(EngineKind::EcsTaskSets, EcsTaskSets::new(aws.clone()))
-        .with(EngineKind::EcsNative, EcsNative::new(aws.clone()))
-        .with(EngineKind::LambdaCodedeploy, LambdaCodedeploy::new(aws.clone()))
-        .with(EngineKind::LambdaAlias, LambdaAlias::new(aws.clone()))
-        .with(EngineKind::ApigatewayStage, ApigatewayStage::new(aws.clone()));
+/// The cloud, and where numbers are read.
+async fn sources(settings: &Settings, secrets: &Secrets) -> Result<(Aws, Arc<dyn Metrics>), Failure> {
+    let aws = Aws::connect(AwsOptions {
+        region: Some(settings.region.clone()),
+        ..AwsOptions::default()
+    })
+    .await;
     let prometheus = settings.prometheus.clone().map(|url| {
         Prometheus::new(PrometheusOptions {
             url,
@@ -249,9 +250,28 @@ fn worker(
         })
     });
     let metrics = Sources {
-        cloudwatch: CloudWatch::new(aws),
+        cloudwatch: CloudWatch::new(aws.clone()),
         prometheus: prometheus.transpose()?,
     };
+    Ok((aws, Arc::new(metrics)))
+}
+
+fn worker(
+    db: &Db,
+    catalog: &CatalogHandle,
+    github: Arc<dyn Github>,
+    prober: Arc<dyn Prober>,
+    aws: Aws,
+    metrics: Arc<dyn Metrics>,
+    settings: &Settings,
+) -> Reconciler {
+    let engines = Engines::default()
+        .with(EngineKind::EcsCodedeploy, EcsCodedeploy::new(aws.clone()))
+        .with(EngineKind::EcsTaskSets, EcsTaskSets::new(aws.clone()))
+        .with(EngineKind::EcsNative, EcsNative::new(aws.clone()))
+        .with(EngineKind::LambdaCodedeploy, LambdaCodedeploy::new(aws.clone()))
+        .with(EngineKind::LambdaAlias, LambdaAlias::new(aws.clone()))
+        .with(EngineKind::ApigatewayStage, ApigatewayStage::new(aws));
     let seconds = |count: i64| Duration::from_secs(u64::try_from(count).unwrap_or_default());
     let options = Options {
         lease: seconds(settings.worker.lease_seconds),
@@ -259,15 +279,7 @@ fn worker(
         concurrency: settings.worker.concurrency,
         ..Options::new(uuid::Uuid::now_v7().to_string())
     };
-    Ok(Reconciler::new(
-        db.clone(),
-        catalog.clone(),
-        engines,
-        github,
-        Arc::new(metrics),
-        prober,
-        options,
-    ))
+    Reconciler::new(db.clone(), catalog.clone(), engines, github, metrics, prober, options)
 }
 
 fn monitors(db: &Db, catalog: &CatalogHandle, prober: Arc<dyn Prober>) -> Monitors {

@@ -27,14 +27,15 @@
 //!
 //! # Beside the loop
 //! [`enrich`] completes what CI reported by what GitHub knows, [`strays`] stops cloud deployments that surface after
-//! their operation was closed. [`monitors`] is a loop of its own: suites that run on a schedule. [`Outbox`] is another:
-//! it tells people.
+//! their operation was closed. [`monitors`] is a loop of its own: suites that run on a schedule. So is [`history`]:
+//! health between deployments. [`Outbox`] is another: it tells people.
 
 mod attend;
 mod budget;
 mod calls;
 mod enrich;
 mod health;
+mod history;
 mod lease;
 mod monitors;
 mod observe;
@@ -46,6 +47,7 @@ mod rolling;
 mod seen;
 mod strays;
 
+pub use history::{HealthHistory, HistoryOptions};
 pub use monitors::{MonitorOptions, Monitors};
 pub use outbox::{Channels, HealthTable, Hears, Outbox, OutboxOptions, Routed};
 pub use reconcile::Reconciler;

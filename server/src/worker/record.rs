@@ -45,6 +45,7 @@ impl Inner {
         {
             tx.keep_definition(&watch.definition).await?;
         }
+        let version = tx.save_claimed(&next, found.version, &lease.claim).await?;
         if let Some((evaluation, series)) = &judged {
             tx.record_evaluation(&NewEvaluation {
                 deployment: Some(next.id),
@@ -55,7 +56,6 @@ impl Inner {
             })
             .await?;
         }
-        let version = tx.save_claimed(&next, found.version, &lease.claim).await?;
         tell(&mut tx, Some(&found.value), &next, &events, version).await?;
         let (before, after) = (found.value.state.name(), next.state.name());
         if after.is_terminal() {

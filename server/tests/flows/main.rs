@@ -16,6 +16,7 @@ mod engines_lambda;
 mod exactly_once;
 mod gates;
 mod in_flight;
+mod lab;
 mod lane;
 mod monitoring;
 mod rolling;

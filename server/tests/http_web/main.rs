@@ -12,6 +12,7 @@ mod deciding;
 mod forms;
 mod given;
 mod headers;
+mod lab;
 mod limits;
 mod live;
 mod mutations;

@@ -5,6 +5,7 @@
 mod budget;
 mod changes;
 mod decision;
+mod health;
 mod next;
 mod recovery;
 mod rollout;
@@ -83,6 +84,7 @@ fn show(page: DeploymentPage) -> AnyView {
             </div>
             {windows::glass(&page)}
             {budget::section(&page)}
+            {health::section(&page)}
             {related(&page)}
             {told(&page.told)}
             <section class="history-of" aria-labelledby="what-happened">

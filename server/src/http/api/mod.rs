@@ -8,6 +8,7 @@ mod ci;
 mod deployments;
 mod extract;
 mod gates;
+mod marks;
 mod model;
 mod once;
 mod reading;
@@ -109,6 +110,7 @@ fn documented() -> OpenApiRouter<HttpState> {
         .routes(routes!(deployments::cancel))
         .routes(routes!(deployments::resume))
         .routes(routes!(deployments::roll_back))
+        .routes(routes!(marks::mark))
         .routes(routes!(gates::override_freeze))
         .routes(routes!(gates::break_glass))
         .routes(routes!(gates::register))

@@ -293,13 +293,11 @@ impl Db {
         let (Some((first, _)), Some((last, _))) = (outcomes.first(), outcomes.last()) else {
             return Ok(None);
         };
-        let course = deployment.run().map_or(
-            Course {
-                started_at: *first,
-                all_traffic_at: None,
-            },
-            Course::of,
-        );
+        // Before traffic was seen to move there is nothing earlier to judge than the first look.
+        let course = deployment.run().and_then(|run| run.course).unwrap_or(Course {
+            started_at: *first,
+            all_traffic_at: None,
+        });
         Ok(Some(Recording {
             deployment: id.to_string(),
             course,

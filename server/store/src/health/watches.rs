@@ -5,6 +5,7 @@
 use super::{outcome_name, outcome_of};
 use crate::{
     Conflict, Db, Result, StoreError, Tx,
+    lanes::IN_FLIGHT,
     sql::{limit, on, parse},
     tx::locking,
 };
@@ -173,6 +174,22 @@ impl Db {
             .map(drop)
         })?;
         Ok(())
+    }
+
+    /// Whether a deployment is in flight there.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_in_flight(&self, service: &ServiceName, environment: &EnvironmentName) -> Result<bool> {
+        let found = on!(self.read(), c => {
+            sqlx::query_as::<_, (String,)>(IN_FLIGHT)
+                .bind(service.as_str())
+                .bind(environment.as_str())
+                .bind("")
+                .fetch_optional(c)
+                .await
+        })?;
+        Ok(found.is_some())
     }
 
     /// How a service is in each environment that was judged between deployments.

@@ -174,7 +174,7 @@ stories! {
         );
         assert_eq!(recording.deployment, new.id.to_string());
         assert_eq!(recording.ended_at, at(3));
-        assert_eq!(recording.course.started_at, moment(60_000), "nothing else is known of its traffic");
+        assert_eq!(recording.course.started_at, at(2), "nothing is known of its traffic but when it was looked at first");
         let happened = recording.happened.unwrap();
         assert_eq!((happened.ending, happened.at), (Ending::Passed, moment(60_000)));
     }
