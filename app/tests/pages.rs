@@ -417,7 +417,7 @@ async fn why_it_was_rolled_back_is_a_page_with_every_sample() {
     assert_eq!(page.status, StatusCode::OK);
     page.says("Rolled back by http-5xx.");
     page.says("5xx rate");
-    page.says("Limit 1\u{a0}%");
+    page.says("Limit 1 %");
     page.says("2 of 3");
     page.says("beyond the limit");
     page.says("missing");
