@@ -421,9 +421,9 @@ mod tests {
         "later than `from`"
     )]
     #[case(
-        "time_zone = \"UTC\"\nfrom = \"22:00\"\nto = \"06:00\"\nservices = [\"rga\"]",
-        "there is no service \"rga\"",
-        "did you mean \"rag\"?"
+        "time_zone = \"UTC\"\nfrom = \"22:00\"\nto = \"06:00\"\nservices = [\"guardrail\"]",
+        "there is no service \"guardrail\"",
+        "did you mean \"guardrails\"?"
     )]
     #[case(
         "time_zone = \"UTC\"\nfrom = \"22:00\"\nto = \"06:00\"\noverride_by = [\"boss\"]",

@@ -175,7 +175,7 @@ async fn r12_gates_approvals_webhooks_and_workers_at_once_do_not_end_each_other_
             let mut said = Vec::new();
             for _ in 0..12 {
                 said.extend(
-                    work(&world, &format!("worker-{n}"))
+                    Box::pin(work(&world, &format!("worker-{n}")))
                         .await
                         .err()
                         .map(|error| error.to_string()),
