@@ -14,7 +14,7 @@ const TARGET = process.env.CARGO_TARGET_DIR ?? join(homedir(), ".cache/tidegate/
 const PATIENCE_MS = 30_000;
 
 /** The origins that infra/demo/tidegate.toml is written for. */
-const DEMO = { portal: "127.0.0.1:8080", github: "127.0.0.1:8081" };
+const DEMO = { portal: "127.0.0.1:8080", github: "127.0.0.1:8081", messages: "127.0.0.1:8084" };
 const RELEASE_WORKFLOW = ".github/workflows/release.yml";
 const REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
 /** What CI has passed before staging. */
@@ -93,7 +93,7 @@ export class Stage {
         // What is recorded is held against the published models afterwards (scripts/test.sh).
         ...(process.env.SANDBOX_RECORD ? ["--record", process.env.SANDBOX_RECORD] : []),
       ]);
-      const urls = await announced(sandbox, ["aws", "github", "control"]);
+      const urls = await announced(sandbox, ["aws", "github", "control", "messages"]);
       const portal = `127.0.0.1:${await freePort()}`;
 
       const written = await readFile(join(ROOT, "infra/demo/tidegate.toml"), "utf8");
@@ -102,7 +102,8 @@ export class Stage {
         config,
         (site ? site.verifies(written) : written)
           .replaceAll(DEMO.portal, portal)
-          .replaceAll(DEMO.github, new URL(urls.github!).host),
+          .replaceAll(DEMO.github, new URL(urls.github!).host)
+          .replaceAll(DEMO.messages, new URL(urls.messages!).host),
       );
       const stage = new Stage(processes, dir, `http://${portal}`, urls.github!, urls.aws!, urls.control!, site);
       await stage.startServer();
@@ -129,6 +130,8 @@ export class Stage {
       TIDEGATE_GITHUB_CLIENT_SECRET: "sandbox-client-secret-not-for-production",
       TIDEGATE_GITHUB_WEBHOOK_SECRET: WEBHOOK_SECRET,
       TIDEGATE_GITHUB_TOKEN: "ghp_sandbox_service",
+      TIDEGATE_SLACK_TOKEN: "xoxb-sandbox-token",
+      TIDEGATE_PAGERDUTY_KEY: "5a4d3b0c5a4d3b0c5a4d3b0c5a4d3b0c",
       TIDEGATE_SITE: join(TARGET, "site"),
     });
     await answering(this.server, `${this.url}/readyz`, join(this.dir, "tidegate.log"));

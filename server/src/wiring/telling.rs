@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::{
     config::{Secrets, SecretsError, Settings},
-    worker::{Channels, Hears, Outbox, OutboxOptions, Routed},
+    worker::{Channels, Hears, Measured, Outbox, OutboxOptions, Routed},
 };
 use secrecy::SecretString;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) fn outbox(db: &Db, github: GithubClient, settings: &Settings, secrets
         github_web: settings.github.web_url.get().trim_end_matches('/').to_owned(),
     };
     let options = OutboxOptions::new(uuid::Uuid::now_v7().to_string());
-    Ok(Outbox::new(db.clone(), channels, options))
+    Ok(Outbox::new(db.clone(), channels, options).with_health(Arc::new(Measured(db.clone()))))
 }
 
 fn channels(github: GithubClient, settings: &Settings, secrets: &Secrets) -> Result<Vec<Routed>, Failure> {

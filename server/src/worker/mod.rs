@@ -35,6 +35,7 @@ mod budget;
 mod calls;
 mod enrich;
 mod health;
+mod health_table;
 mod history;
 mod lease;
 mod monitors;
@@ -47,6 +48,7 @@ mod rolling;
 mod seen;
 mod strays;
 
+pub(crate) use health_table::Measured;
 pub use history::{HealthHistory, HistoryOptions};
 pub use monitors::{MonitorOptions, Monitors};
 pub use outbox::{Channels, HealthTable, Hears, Outbox, OutboxOptions, Routed};
