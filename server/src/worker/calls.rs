@@ -83,8 +83,7 @@ impl Inner {
         if let Some(id) = self.made_before(order, run, kind).await? {
             return Ok(id);
         }
-        let urgent = order.engine.script().back.contains(&kind);
-        if !urgent {
+        if reads_before(kind) {
             self.budget.charge(&order.engine.group(), READS_BEFORE);
         }
         engine.make(order, run, kind, by.into_std()).await
@@ -163,4 +162,19 @@ impl Inner {
             tokio::time::sleep(pause).await;
         }
     }
+}
+
+/// Whether an engine looks at what is there before it makes this call: at what would be registered, at the state that a
+/// guard names. The way back counts against nothing.
+const fn reads_before(kind: CallKind) -> bool {
+    matches!(
+        kind,
+        CallKind::RegisterTaskDefinition
+            | CallKind::UpdateFunctionCode
+            | CallKind::PublishVersion
+            | CallKind::CreateApiDeployment
+            | CallKind::CreateTaskSet
+            | CallKind::UpdateService
+            | CallKind::ShiftTraffic { .. }
+    )
 }

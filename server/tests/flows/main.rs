@@ -18,6 +18,7 @@ mod gates;
 mod in_flight;
 mod lab;
 mod lane;
+mod measured;
 mod monitoring;
 mod rolling;
 mod rolling_back;
