@@ -16,7 +16,7 @@ async fn r19_from_the_decision_to_the_call_and_to_all_traffic_back() {
     let world = World::new(Base::Sqlite).await;
     let (mut to_call, mut to_confirmed) = (Vec::new(), Vec::new());
     for number in 0..ROLLBACKS {
-        let release = world.release(&format!("sha-{number:07x}")).await;
+        let release = world.release(&format!("sha-{:07x}", 0xb0_0000 + number)).await;
         let id = world.request(release, staging()).await;
         world
             .until(id, "progress", |d| {
