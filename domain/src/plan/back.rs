@@ -23,13 +23,7 @@ pub(super) fn back(run: &Run, progress: &Progress, now: Timestamp) -> Step {
     if progress.status == CloudStatus::Succeeded {
         return revert(run, now);
     }
-    ask(
-        run,
-        CallKind::StopDeployment,
-        now,
-        "asked to stop; waiting for the cloud to roll back",
-        "the cloud has not stopped it; asking again",
-    )
+    stop(run, now)
 }
 
 /// The same without a look at it.
@@ -37,6 +31,11 @@ pub(super) fn back_unseen(run: &Run, now: Timestamp) -> Step {
     if run.engine.script().driven {
         return drive_back(run, now);
     }
+    stop(run, now)
+}
+
+/// Led by the cloud: it rolls back by itself once it is stopped.
+fn stop(run: &Run, now: Timestamp) -> Step {
     ask(
         run,
         CallKind::StopDeployment,
